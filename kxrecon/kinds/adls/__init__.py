@@ -1,0 +1,1 @@
+"""Kinds on the Data Lake (dfs) wire."""

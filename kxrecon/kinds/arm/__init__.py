@@ -1,0 +1,1 @@
+"""Kinds on Azure Resource Manager."""

@@ -1,0 +1,1 @@
+"""Kinds on the Kusto management wire."""

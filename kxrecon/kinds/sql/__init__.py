@@ -1,0 +1,1 @@
+"""Kinds inside SQL databases."""

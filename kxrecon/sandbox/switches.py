@@ -1,0 +1,40 @@
+"""What nobody knows for sure about the services, as switches: kxrecon is tested under both settings.
+
+Kept in the store, so every process that opens the same sandbox file sees the same world.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Literal
+
+from kxrecon.sandbox.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """One field per unconfirmed fact; the default is what we think likelier."""
+
+    cursor_on_alter: Literal["kept", "reset"] = "kept"
+    omitted_properties: Literal["reset", "kept"] = "reset"
+    export_identity_shown: Literal["properties", "script"] = "script"
+    impersonate_shown: Literal["masked", "visible"] = "masked"
+    repeated_role_assignment: Literal["conflict", "ok"] = "conflict"
+    policy_column: Literal["Policy", "Policies"] = "Policy"
+    enable_when_enabled: Literal["ok", "error"] = "ok"
+    system_in_policy: Literal["object-id", "system"] = "object-id"
+    missing_export: Literal["error", "empty"] = "error"
+    csl_script_lists_exports: bool = True
+    strict: bool = False  # an inventory was given: nothing else exists
+
+
+def load(store: Store) -> Switches:
+    """The switches of a sandbox; defaults where nothing was set."""
+    document = store.get("meta", "switches") or {}
+    known = {field.name for field in fields(Switches)}
+    return Switches(**{name: value for name, value in document.items() if name in known})
+
+
+def save(store: Store, switches: Switches) -> None:
+    """Remember the switches in the sandbox file."""
+    store.put("meta", ("switches",), asdict(switches))

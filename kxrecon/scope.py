@@ -1,0 +1,86 @@
+"""What a spec says about its surroundings: the cluster, its identities, principals and targets.
+
+Kinds get a ``Scope`` beside their own part of the spec. It is complete when the spec is loaded, except
+for the ``Directory``, which grows as answers come in (an identity's principal id, an account's ARM id).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from kxrecon.model import Ref, Unknown, Value
+
+SYSTEM = "system"
+
+Manage = Literal["apply", "check", "off"]
+Prune = Literal["none", "owned", "all"]
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Who is who: the ids of identities and principals, and the ARM ids of accounts, as learned so far.
+
+    ``attributes``: per identity symbol (``system``, ``exporter``) its ``principalId``, ``clientId``, ``tenantId``.
+    ``symbols``: lower-cased object id, client id, UPN or FQN → the spec's symbol for it.
+    ``accounts``: lower-cased storage host (``contosolake.dfs.core.windows.net``) → ARM resource id.
+    """
+
+    attributes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    symbols: Mapping[str, str] = field(default_factory=dict)
+    accounts: Mapping[str, str] = field(default_factory=dict)
+
+    def symbol(self, *ids: str | None) -> str | None:
+        """The spec's symbol for whoever has any of these ids; None if nobody is known."""
+        found = (self.symbols.get(one.lower()) for one in ids if one)
+        return next((symbol for symbol in found if symbol), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An entry of ``targets``: where exports go and how they get in. ``doc`` is the entry as written."""
+
+    name: str
+    doc: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The spec's frame around its entities. ``name`` marks what this spec owns (``kxrecon/<name>``)."""
+
+    name: str = "spec"
+    cluster_uri: str = ""
+    cluster_id: str = ""
+    identities: Mapping[str, str] = field(default_factory=dict)  # symbol → ARM resource id; system → ""
+    principals: Mapping[str, str] = field(default_factory=dict)  # symbol → FQN as the spec has it
+    targets: Mapping[str, Target] = field(default_factory=dict)
+    databases: tuple[str, ...] = ()
+    declared: frozenset[tuple[str, ...]] = (
+        frozenset()
+    )  # sections that the spec has: ("databases", "Telemetry", "tables")
+    manage: Mapping[str, Manage] = field(default_factory=dict)
+    prune: Mapping[str, Prune] = field(default_factory=dict)
+    policy_scope: Literal["cluster", "database"] = "database"
+    cloud: Literal["public", "usgov", "china"] = "public"
+    subscriptions: tuple[str, ...] = ()
+    directory: Directory = field(default_factory=Directory)
+
+    @property
+    def mark(self) -> str:
+        """What we write beside what we own: a principal's Notes, a role assignment's description."""
+        return f"kxrecon/{self.name}"
+
+    def identity(self, symbol: str, attribute: str) -> str | Unknown:
+        """``principalId`` or ``clientId`` of an identity of the cluster: known, or known after apply."""
+        known = self.directory.attributes.get(symbol, {}).get(attribute)
+        return known or Unknown(Ref("cluster_identity", (symbol,)), attribute)
+
+    def manages(self, plane: str) -> Manage:
+        """Whether this pipeline may write to a plane (``manage:`` in the spec; default ``apply``)."""
+        return self.manage.get(plane, "apply")
+
+
+def leaf_text(value: Value) -> str:
+    """How a leaf or plain value reads to a person."""
+    return value if isinstance(value, str) else str(value)
