@@ -1,0 +1,56 @@
+"""The questions that kinds ask of Kusto, in one place: equal questions of two kinds must be equal texts.
+
+Columns and rights of each: learn.microsoft.com, "Management commands overview" and the page of the command.
+"""
+
+from __future__ import annotations
+
+from kxrecon.kql import identifier
+from kxrecon.model import Read
+
+
+def schema_json(database: str) -> Read:
+    """Tables and external tables with their columns; one row, one column ``DatabaseSchema`` of JSON text."""
+    text = f".show database {identifier(database)} schema as json with (Tables=true, ExternalTables=true)"
+    return Read("kusto", database, text)
+
+
+def csl_script(database: str) -> Read:
+    """The database as commands, one a row, column ``DatabaseSchemaScript``; secrets stay masked."""
+    text = f".show database {identifier(database)} schema as csl script with (IncludeSecuritySettings=false)"
+    return Read("kusto", database, text)
+
+
+def external_tables(database: str) -> Read:
+    """External tables with connection strings and partitions, without their columns."""
+    return Read("kusto", database, ".show external tables")
+
+
+def continuous_exports(database: str) -> Read:
+    """Continuous exports with definition and running state."""
+    return Read("kusto", database, ".show continuous-exports")
+
+
+def functions(database: str) -> Read:
+    """Stored functions: Name, Parameters, Body, Folder, DocString."""
+    return Read("kusto", database, ".show functions")
+
+
+def principals(database: str) -> Read:
+    """Principals of a database with their roles; inherited cluster roles are listed too."""
+    return Read("kusto", database, f".show database {identifier(database)} principals")
+
+
+def database_policy(database: str) -> Read:
+    """The managed_identity policy set on the database itself."""
+    return Read("kusto", database, f".show database {identifier(database)} policy managed_identity")
+
+
+def cluster_policy() -> Read:
+    """The managed_identity policy set on the cluster."""
+    return Read("kusto", "", ".show cluster policy managed_identity")
+
+
+def ingestiontime(database: str) -> Read:
+    """The ingestion-time policy of every table, ``null`` where none is set."""
+    return Read("kusto", database, ".show table * policy ingestiontime")

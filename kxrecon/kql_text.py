@@ -1,0 +1,121 @@
+"""Reading KQL text as a lexer does: strings, comments and fences are known, the language is not.
+
+``kxrecon.kql`` offers the names that other modules use; this is where text is taken apart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+_TOKEN = re.compile(
+    r"""
+    (?P<comment>//[^\r\n]*)
+  | (?P<string>[hH]?(?:```.*?(?:```|\Z) | ~~~.*?(?:~~~|\Z)
+      | @'(?:[^'\r\n]|'')*' | @"(?:[^"\r\n]|"")*"
+      | '(?:[^'\\\r\n]|\\.)*' | "(?:[^"\\\r\n]|\\.)*"))
+  | (?P<word>[^\W\d][\w]*)
+  | (?P<number>\d[\w.]*)
+  | (?P<space>\s+)
+  | (?P<mark>.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_ESCAPED = re.compile(r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
+_SIMPLE = {"n": "\n", "r": "\r", "t": "\t", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "0": "\0"}
+
+
+class Token(NamedTuple):
+    """A piece of KQL text. ``kind``: comment, string, word, number, space or mark; ``start`` counts from 0."""
+
+    kind: str
+    text: str
+    start: int
+
+
+def tokens(text: str) -> Iterator[Token]:
+    """All pieces of ``text``, in order and without a gap; never fails."""
+    for found in _TOKEN.finditer(text):
+        yield Token(found.lastgroup or "mark", found[0], found.start())
+
+
+def significant(text: str) -> list[Token]:
+    """The tokens that mean something: no spaces, no comments."""
+    return [token for token in tokens(text) if token.kind not in ("space", "comment")]
+
+
+def unquote(literal: str) -> str:
+    """What a string literal of any form means: ``'a\\'b'``, ``@"a""b"``, ``h'…'``, a fence."""
+    text = literal[1:] if literal[:1] in ("h", "H") else literal
+    if text.startswith(("```", "~~~")):
+        return text[3:-3] if text.endswith(text[:3]) and len(text) >= 6 else text[3:]
+    if text.startswith("@"):
+        return text[2:-1].replace(text[1] * 2, text[1])
+    inner = text[1:-1]
+    return _ESCAPED.sub(_meaning, inner) if "\\" in inner else inner
+
+
+def _meaning(found: re.Match[str]) -> str:
+    """The character that an escape stands for; an unknown one stands for itself."""
+    code = found[1] or found[2] or found[3]
+    if code:
+        return chr(int(code, 16)) if int(code, 16) <= 0x10FFFF else found[0]
+    return _SIMPLE.get(found[4], found[4])
+
+
+def normalise_query(text: str) -> str:
+    """A query in comparable form: line ends ``\\n``, no space at the end of a line, no blank lines around.
+
+    Inside a fence a line's end is content; such a text keeps its lines as they are.
+    """
+    text = text.strip()
+    if "\n" not in text and "\r" not in text:
+        return text
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if "```" in text or "~~~" in text:
+        return text
+    return "\n".join(line.rstrip() for line in text.split("\n"))
+
+
+def database_literals(query: str) -> frozenset[str]:
+    """Names of the databases that ``query`` reads by ``database("name")``, outside strings and comments.
+
+    Databases of another cluster (``cluster("c").database("d")``) are not among them.
+    """
+    return _databases(query)[0]
+
+
+def opaque_databases(query: str) -> bool:
+    """True if ``query`` reads a database whose name a lexer cannot tell: ``database(x)``, ``cluster(…)``."""
+    return _databases(query)[1]
+
+
+def _databases(query: str) -> tuple[frozenset[str], bool]:
+    """The literal names, and whether some call's argument is no literal."""
+    if "database" not in query and "cluster" not in query:
+        return frozenset(), False
+    found, opaque, parts = set(), False, significant(query)
+    for index, token in enumerate(parts):
+        if token.kind != "word" or token.text not in ("database", "cluster") or not _is_mark(parts, index + 1, "("):
+            continue
+        name, literal = _call_argument(parts, index + 2)
+        if token.text == "cluster" or not literal:
+            opaque = True
+        elif not _is_mark(parts, index - 1, "."):
+            found.add(name)
+    return frozenset(found), opaque
+
+
+def _is_mark(parts: list[Token], index: int, mark: str) -> bool:
+    """True if the token at ``index`` is this punctuation mark."""
+    return 0 <= index < len(parts) and parts[index].text == mark
+
+
+def _call_argument(parts: list[Token], index: int) -> tuple[str, bool]:
+    """The text of neighbouring string literals up to ``)``, and whether that was all of the argument."""
+    start = index
+    while index < len(parts) and parts[index].kind == "string":
+        index += 1
+    name = "".join(unquote(part.text) for part in parts[start:index])
+    return name, index > start and _is_mark(parts, index, ")")
