@@ -176,7 +176,7 @@ _UNITS = {
 }
 _CALL = re.compile(r"(?:time|timespan)\s*\((.*)\)\Z", re.IGNORECASE | re.DOTALL)
 _SUFFIXED = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?\s*([a-z]*)\Z", re.IGNORECASE)
-_CLOCK = re.compile(r"(-?)(?:([0-9]+)[.:])?([0-9]{1,2}):([0-9]{1,2})(?::([0-9]{1,2})(?:\.([0-9]{1,7}))?)?\Z")
+_CLOCK = re.compile(r"(-?)(?:([0-9]+)\.)?([0-9]{1,2}):([0-9]{1,2})(?::([0-9]{1,2})(?:\.([0-9]{1,7}))?)?\Z")
 
 
 def timespan(ticks: int) -> str:
@@ -214,7 +214,7 @@ def parse_timespan(value: object) -> int | None:
     if found is None or unit is None:
         return None
     fraction = found[3] or ""
-    ticks = int(found[2] + fraction) * unit // 10 ** len(fraction)
+    ticks: int = int(found[2] + fraction) * unit // 10 ** len(fraction)
     return -ticks if found[1] else ticks
 
 
@@ -236,11 +236,16 @@ def _clock_ticks(text: str) -> int | None:
 TYPES = ("bool", "datetime", "decimal", "dynamic", "guid", "int", "long", "real", "string", "timespan")
 _CANONICAL = {
     **{name: name for name in TYPES},
-    **{"boolean": "bool", "date": "datetime", "uuid": "guid", "uniqueid": "guid", "int32": "int", "int64": "long"},
-    **{"double": "real", "time": "timespan", "system.sbyte": "bool", "system.boolean": "bool"},
-    **{"system.datetime": "datetime", "system.data.sqltypes.sqldecimal": "decimal", "system.decimal": "decimal"},
-    **{"system.object": "dynamic", "system.guid": "guid", "system.int32": "int", "system.int64": "long"},
-    **{"system.double": "real", "system.string": "string", "system.timespan": "timespan"},
+    **dict.fromkeys(("boolean", "system.sbyte", "system.boolean"), "bool"),
+    **dict.fromkeys(("date", "system.datetime"), "datetime"),
+    **dict.fromkeys(("system.data.sqltypes.sqldecimal", "system.decimal"), "decimal"),
+    **dict.fromkeys(("object", "system.object"), "dynamic"),
+    **dict.fromkeys(("uuid", "uniqueid", "system.guid"), "guid"),
+    **dict.fromkeys(("int32", "system.int32"), "int"),
+    **dict.fromkeys(("int64", "system.int64"), "long"),
+    **dict.fromkeys(("double", "system.double"), "real"),
+    **dict.fromkeys(("time", "system.timespan"), "timespan"),
+    "system.string": "string",
 }
 
 
@@ -251,7 +256,8 @@ def canonical_type(name: str) -> str | None:
 
 # One column: name plain or in brackets and quotes, then its type.
 _COLUMN = re.compile(
-    r"""\s*(?:\[\s*(?P<quoted>'(?:[^'\\\r\n]|\\.)*'|"(?:[^"\\\r\n]|\\.)*")\s*\]|(?P<plain>[\w.\- ]*\w))\s*:\s*(?P<type>[\w.]+)\s*""",
+    r"""\s*(?:\[\s*(?P<quoted>'(?:[^'\\\r\n]|\\.)*'|"(?:[^"\\\r\n]|\\.)*")\s*\]|(?P<plain>[\w.\- ]*\w))"""
+    r"""\s*:\s*(?P<type>[\w.]+)\s*"""
 )
 
 
