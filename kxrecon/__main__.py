@@ -1,0 +1,21 @@
+"""Where the process starts: answers ``--version`` before anything is imported, hands over the rest."""
+
+from __future__ import annotations
+
+import sys
+
+from kxrecon import __version__
+
+
+def main() -> int:
+    """Run the command line of this process; returns the exit code."""
+    if sys.argv[1:] == ["--version"]:
+        sys.stdout.write(f"kxrecon {__version__}\n")
+        return 0
+    from kxrecon.cli import main as run
+
+    return run(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

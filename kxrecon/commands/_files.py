@@ -1,0 +1,9 @@
+"""Where kxrecon keeps its files: in one private folder below the working directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+STATE = Path(".kxrecon")
+PLAN = STATE / "plan.json"
+SANDBOX = STATE / "sandbox.db"

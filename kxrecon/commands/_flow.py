@@ -1,0 +1,57 @@
+"""The way from files to a plan, shared by the verbs: load, observe, derive, compare, order."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from kxrecon.commands._options import variable_values
+from kxrecon.commands._wire import planes, wire_name
+
+if TYPE_CHECKING:
+    from kxrecon.model import Plane
+    from kxrecon.observe import Observation
+    from kxrecon.plan import Plan
+    from kxrecon.planes import PlaneClient
+    from kxrecon.spec import Spec
+
+
+def load(options: argparse.Namespace, files: Sequence[str] | None = None) -> Spec:
+    """The spec that the command line names, with its variables; SpecError with all problems."""
+    from kxrecon.spec import load
+
+    return load(files or options.specs, variables=variable_values(options.variables))
+
+
+def plan(options: argparse.Namespace, spec: Spec) -> Plan:
+    """Read the cluster and say what would change; writes nothing, and could not."""
+    with planes(options, spec, spec.scope, read_only=True) as clients:
+        return plan_over(options, spec, clients)[0]
+
+
+def plan_over(
+    options: argparse.Namespace, spec: Spec, clients: Mapping[Plane, PlaneClient]
+) -> tuple[Plan, Observation]:
+    """The same over planes that are already open."""
+    from kxrecon.derive import derive
+    from kxrecon.observe import observe
+    from kxrecon.plan import Plan, draft
+
+    seen = observe(spec.scope, clients, workers=options.max_parallel)
+    made = draft(derive(spec.desired, seen.state, seen.scope), seen.state, seen.scope)
+    made_from = Plan(
+        wire=wire_name(options),
+        cluster_uri=spec.scope.cluster_uri,
+        spec_name=spec.name,
+        spec_files=spec.files,
+        spec_digest=spec.digest,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        actions=made.actions,
+        findings=made.findings,
+        allow=spec.allow,
+        unchanged=made.unchanged,
+        variables=variable_values(options.variables),
+    )
+    return made_from, seen

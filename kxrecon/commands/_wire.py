@@ -1,0 +1,76 @@
+"""Which services a command talks to: Azure's, or those of the embedded sandbox."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kxrecon.commands._files import SANDBOX
+from kxrecon.errors import UsageError
+from kxrecon.planes import AZURE, Wire
+
+if TYPE_CHECKING:
+    from kxrecon.model import Plane
+    from kxrecon.planes import PlaneClient
+    from kxrecon.scope import Scope
+    from kxrecon.spec import Spec
+
+
+def sandbox_file(options: argparse.Namespace) -> Path | None:
+    """The sandbox's file if the command is meant for the sandbox, else None."""
+    if options.sandbox_file is not None:
+        return Path(options.sandbox_file)
+    return SANDBOX if options.sandbox else None
+
+
+def wire_name(options: argparse.Namespace) -> str:
+    """How plans name the wire: ``azure``, or ``sandbox:FILE``."""
+    path = sandbox_file(options)
+    return AZURE.name if path is None else f"sandbox:{path}"
+
+
+@contextmanager
+def wire(options: argparse.Namespace, spec: Spec) -> Iterator[Wire]:
+    """The wire that the options choose; an embedded sandbox runs as long as the context."""
+    path = sandbox_file(options)
+    if path is None:
+        if options.inventory is not None:
+            raise UsageError("--inventory tells what exists in a sandbox: it needs --sandbox")
+        yield AZURE
+        return
+    from kxrecon.inventory import inventory
+    from kxrecon.sandbox.embedded import embed
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    world = inventory(spec) if options.inventory is None else read_inventory(options.inventory)
+    with embed(path, world) as ends:
+        yield Wire(name=wire_name(options), kusto=ends.kusto, arm=ends.arm, dfs=ends.dfs, sql=ends.sql)
+
+
+@contextmanager
+def planes(
+    options: argparse.Namespace, spec: Spec, scope: Scope, *, read_only: bool
+) -> Iterator[Mapping[Plane, PlaneClient]]:
+    """All planes over the chosen wire, closed at the end. ``read_only`` ones refuse to write."""
+    from kxrecon.planes.connect import connect
+
+    with ExitStack() as stack:
+        clients = connect(stack.enter_context(wire(options, spec)), scope, read_only=read_only)
+        for client in clients.values():
+            stack.callback(client.close)
+        yield clients
+
+
+def read_inventory(path: Path) -> dict[str, Any]:
+    """An inventory file; UsageError if it is not there or is no JSON object."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read as an inventory: {error}") from error
+    if not isinstance(document, dict):
+        raise UsageError(f"{path} is no inventory: it holds a {type(document).__name__}, not an object")
+    return document

@@ -1,0 +1,61 @@
+"""``kxrecon plan SPEC…``: what would change, in order; saved, so that what was reviewed is what runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kxrecon.cli import DONE, PENDING
+from kxrecon.commands import _flow, _options
+from kxrecon.commands._files import PLAN
+from kxrecon.commands._terminal import show, write
+from kxrecon.report.lines import line
+
+if TYPE_CHECKING:
+    from kxrecon.plan import Plan
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Specs, where, output, and what to do with the plan."""
+    _options.specs(parser)
+    _options.surroundings(parser)
+    _options.output(parser)
+    parser.add_argument("--out", type=Path, default=PLAN, metavar="FILE", help=f"where to save the plan (default {PLAN})")
+    parser.add_argument("--brief", action="store_true", help="without the requests")
+    parser.add_argument("--detailed-exitcode", action="store_true", help="exit 2 if the plan is not empty")
+    _options.allowances(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Make the plan, save it, show it."""
+    from kxrecon import planfile
+
+    made = _flow.plan(options, _flow.load(options))
+    planfile.save(made, options.out)
+    _show(options, made)
+    return PENDING if made.actions and options.detailed_exitcode else DONE
+
+
+def _show(options: argparse.Namespace, made: Plan) -> None:
+    if options.json:
+        from kxrecon.planfile import to_json
+
+        write(json.dumps(to_json(made), indent=2, ensure_ascii=False) + "\n")
+    elif options.markdown:
+        from kxrecon.report import markdown
+
+        write(markdown.plan(made))
+    else:
+        from kxrecon.report import text
+
+        show(options, text.plan(made, requests=not options.brief))
+        show(options, [line(_next_step(options, made), "dim")])
+
+
+def _next_step(options: argparse.Namespace, made: Plan) -> str:
+    argument = "" if options.out == PLAN else f" {options.out}"
+    where = f" --sandbox-file {options.sandbox_file}" if options.sandbox_file else " --sandbox" if options.sandbox else ""
+    go_on = f"; to do it: kxrecon apply{argument}{where}" if made.actions else ""
+    return f"saved to {options.out}{go_on}"

@@ -1,0 +1,53 @@
+"""``kxrecon validate SPEC…``: everything that can be said about a spec without a network."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from kxrecon.cli import DONE, FAILED
+from kxrecon.commands import _flow, _options
+from kxrecon.commands._terminal import show, write
+from kxrecon.errors import Problem, SpecError
+from kxrecon.report import problems as report
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Specs, variables, output."""
+    _options.specs(parser)
+    _options.output(parser, markdown=False)
+
+
+def run(options: argparse.Namespace) -> int:
+    """0 if the spec can be planned, 1 if it has errors; notes alone do not fail it."""
+    try:
+        spec = _flow.load(options)
+    except SpecError as error:
+        return _tell(options, error.problems, None)
+    return _tell(options, spec.notes, len(spec.desired.entities))
+
+
+def _tell(options: argparse.Namespace, problems: Sequence[Problem], entities: int | None) -> int:
+    if options.json:
+        write(json.dumps({"valid": entities is not None, "problems": [_record(one) for one in problems]}, indent=2) + "\n")
+    else:
+        show(options, report.text(problems, entities, options.specs))
+        if entities is None:
+            sys.stderr.write(f"kxrecon: {report.count(problems)}\n")
+    return FAILED if entities is None else DONE
+
+
+def _record(problem: Problem) -> dict[str, Any]:
+    place = problem.place
+    return {
+        "severity": problem.severity,
+        "file": place.file if place else None,
+        "line": place.line if place else None,
+        "column": place.column if place else None,
+        "entity": problem.entity,
+        "message": problem.message,
+        "remedy": problem.remedy,
+    }

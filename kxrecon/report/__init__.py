@@ -1,0 +1,1 @@
+"""What people read: plans, drift, problems and outcomes → text or Markdown. Pure functions."""

@@ -1,0 +1,105 @@
+"""Reports as Markdown for a pull-request comment: a summary table, details folded, never over the size limit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from kxrecon.model import Action, Finding, Outcome
+from kxrecon.report import plan_view as view
+from kxrecon.report.safe import block, code, markdown
+
+if TYPE_CHECKING:
+    from kxrecon.plan import Plan
+
+LIMIT = 60_000  # GitHub refuses comments over 65,536 characters; this leaves room for the one who posts it
+
+
+def plan(plan: Plan, *, title: str = "kxrecon plan", limit: int = LIMIT) -> str:
+    """The plan as a comment of at most ``limit`` characters; what does not fit is counted, not hidden."""
+    head = "\n".join(_head(plan, title))
+    return _fitted(head, [*_findings(plan.findings), *map(_details, plan.actions)], limit)
+
+
+def outcomes(plan: Plan, results: Sequence[Outcome], verdict: str, *, limit: int = LIMIT) -> str:
+    """What an apply did, as a comment."""
+    by_id = {action.id: action for action in plan.actions}
+    head = "\n".join(
+        (
+            "### kxrecon apply",
+            "",
+            f"{markdown(verdict)}",
+            "",
+            "| action | entity | result |",
+            "|---|---|---|",
+        )
+    )
+    rows = [_outcome(result, by_id[result.action]) for result in results]
+    return _fitted(head, rows, limit, joint="\n")
+
+
+def _outcome(result: Outcome, action: Action) -> str:
+    names = ", ".join(code(str(ref), cell=True) for ref in action.refs)
+    told = f": {markdown(result.message)}" if result.message else ""
+    return f"| {action.verb} | {names} | {result.result}{told} |"
+
+
+def _fitted(head: str, parts: Sequence[str], limit: int, joint: str = "\n\n") -> str:
+    """As many parts as fit, in order, and an honest word about the rest."""
+    room = limit - len(head) - 200
+    taken: list[str] = []
+    for part in parts:
+        room -= len(part) + len(joint)
+        if room < 0:
+            break
+        taken.append(part)
+    left = len(parts) - len(taken)
+    if left:
+        taken.append(f"\n**Cut here: {left} more of {len(parts)} entries do not fit.** `kxrecon plan` prints them all.")
+    start = "\n" if joint == "\n" and taken else "\n\n" if taken else ""
+    return head + start + joint.join(taken) + "\n"
+
+
+def _head(plan: Plan, title: str) -> Iterator[str]:
+    yield f"### {markdown(title)}: {view.summary(plan.actions, plan.findings)}"
+    yield ""
+    specs = ", ".join(code(one) for one in plan.spec_files)
+    yield f"{code(plan.cluster_uri or 'no cluster')} · {code(plan.wire)} · {specs}"
+    if plan.actions:
+        yield ""
+        yield "| where | create | update | delete | hazards |"
+        yield "|---|---|---|---|---|"
+    for place, actions in view.grouped(plan.actions).items():
+        found = view.counts(actions)
+        hazards = sum(len(action.hazards) for action in actions)
+        cells = " | ".join(str(found[verb] or "") for verb in view.GLYPHS)
+        yield f"| {code(place, cell=True)} | {cells} | {hazards or ''} |"
+
+
+def _findings(found: Sequence[Finding]) -> Iterator[str]:
+    for kind, ones in view.by_kind(found).items():
+        lines = [f"**{view.FINDINGS.get(kind, kind)}**", ""]
+        for finding in ones:
+            subject = f"{code(str(finding.ref))}: " if finding.ref else ""
+            remedy = f" – {markdown(finding.remedy)}" if finding.remedy else ""
+            lines.append(f"- {subject}{markdown(finding.message)}{remedy}")
+        yield "\n".join(lines)
+
+
+def _details(action: Action) -> str:
+    phase = "" if action.phase == "apply" else f" ({action.phase})"
+    names = ", ".join(markdown(str(ref)) for ref in action.refs)
+    warning = " ⚠" if action.hazards else ""
+    lines = [f"<details><summary>{view.GLYPHS[action.verb]} {names}{phase}{warning}</summary>", ""]
+    lines += [f"- **{markdown(hazard.hazard)}**: {markdown(hazard.reason)}" for hazard in action.hazards]
+    lines += [f"- {markdown(reason)}" for reason in (*action.reasons, *action.notes)]
+    lines += [_field(*row) for change in action.changes for row in view.fields(change)]
+    lines += [f"\n{block(f'// {view.where(one)}' + chr(10) + view.request_text(one), 'kusto')}" for one in action.requests]
+    return "\n".join([*lines, "", "</details>"])
+
+
+def _field(name: str, text: str) -> str:
+    if "\n" in text:
+        indented = block(text, "diff").replace("\n", "\n  ")
+        return f"- {code(name)}\n\n  {indented}\n"
+    return f"- {code(name)}: {code(text)}"

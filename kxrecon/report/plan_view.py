@@ -1,0 +1,145 @@
+"""What the text and the Markdown report of a plan share: groups, glyphs, counts, requests as people read them."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import unified_diff
+
+from kxrecon.kinds import NAMES
+from kxrecon.leaves import shown, shown_text
+from kxrecon.model import Action, Change, FieldChange, Finding, Ref, Request, Value
+from kxrecon.report.values import field_name, value
+
+GLYPHS: Mapping[str, str] = {"create": "+", "update": "~", "delete": "-"}
+PAST: Mapping[str, str] = {"create": "created", "update": "updated", "delete": "deleted"}
+FINDINGS: Mapping[str, str] = {
+    "blocked": "Blocked",
+    "handover": "For others to do (this pipeline may not write there)",
+    "unknown": "Could not be read",
+    "unverifiable": "Cannot be verified",
+    "left-behind": "Left behind",
+    "note": "Notes",
+    "holds": "Already given by other means",
+}
+
+Row = tuple[str, str]
+
+
+def place(ref: Ref) -> str:
+    """The heading under which a person looks for an entity: its plane, or its database."""
+    plane = NAMES.get(ref.kind, "")
+    name = ref.name
+    if plane == "arm":
+        return "Azure Resource Manager"
+    if plane == "adls":
+        return f"Data Lake {name[0]}"
+    if plane == "sql":
+        return f"SQL {'/'.join(name[:2])}"
+    if ref.kind == "managed_identity_policy":
+        return f"database {name[1]}" if name[0] == "database" else "Kusto cluster"
+    return f"database {name[0]}"
+
+
+def within(ref: Ref) -> str:
+    """The entity's name below its heading."""
+    plane = NAMES.get(ref.kind, "")
+    cut = {"arm": 0, "adls": 1, "sql": 2}.get(plane, 1)
+    if ref.kind == "managed_identity_policy":
+        cut = 2 if ref.name[0] == "database" else 1
+    return " ".join(ref.name[cut:])
+
+
+def grouped(actions: Iterable[Action]) -> dict[str, list[Action]]:
+    """Actions by heading: identity and rights first, then each database; inside, the order of the plan."""
+    groups: dict[str, list[Action]] = {}
+    for action in actions:
+        groups.setdefault(place(action.refs[0]), []).append(action)
+    return dict(sorted(groups.items(), key=lambda item: (_rank(item[0]), item[0])))
+
+
+def _rank(heading: str) -> int:
+    order = ("Azure", "Kusto cluster", "database", "Data Lake", "SQL")
+    return next((number for number, start in enumerate(order) if heading.startswith(start)), len(order))
+
+
+def changes(actions: Iterable[Action]) -> list[Change]:
+    """What really changes, each entity once: an export that only stands still meanwhile is not changed."""
+    seen: dict[Ref, Change] = {}
+    for action in actions:
+        for change in action.changes:
+            if change.verb != "update" or change.fields:
+                seen.setdefault(change.ref, change)
+    return list(seen.values())
+
+
+def counts(actions: Iterable[Action]) -> Counter[str]:
+    """How many entities each verb touches."""
+    return Counter(change.verb for change in changes(actions))
+
+
+def summary(actions: Sequence[Action], findings: Sequence[Finding]) -> str:
+    """One line: how much of what."""
+    found = counts(actions)
+    parts = [f"{found[verb]} to {verb}" for verb in GLYPHS if found[verb]]
+    hazards = sum(len(action.hazards) for action in actions)
+    words = (("blocked", "blocked"), ("handover", "for others"), ("unknown", "unknown"), ("unverifiable", "not verifiable"))
+    parts += [f"{number} hazard{'s' if number > 1 else ''}" for number in [hazards] if number]
+    kinds = Counter(finding.kind for finding in findings)
+    parts += [f"{kinds[kind]} {word}" for kind, word in words if kinds[kind]]
+    return ", ".join(parts) if parts else "nothing to do"
+
+
+def fields(change: Change) -> list[Row]:
+    """Rows of (field, text): old → new for an update, the values for a create, nothing for a delete."""
+    if change.verb == "update":
+        return [(field_name(part.field), difference(part)) for part in change.fields]
+    if change.verb == "delete" or change.desired is None:
+        return []
+    return [(name, value(name, content)) for name, content in change.desired.fields.items() if _telling(content)]
+
+
+def _telling(content: Value) -> bool:
+    return content is not None and content != () and content != {} and content != ""
+
+
+def difference(part: FieldChange) -> str:
+    """``old → new``, or a unified diff where a side has several lines."""
+    name = part.field.split("[", 1)[0]
+    before, after = value(name, part.observed), value(name, part.desired)
+    if "\n" not in before and "\n" not in after:
+        return f"{before} → {after}"
+    lines = unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=2)
+    return "\n".join(one for one in lines if not one.startswith(("---", "+++", "@@")))
+
+
+def request_text(request: Request) -> str:
+    """The exact request with secrets by name and late values by what they wait for."""
+    if not request.body:
+        return shown_text(request.text)
+    return f"{shown_text(request.text)} {json.dumps(_plain(request.body), indent=2, ensure_ascii=False)}"
+
+
+def _plain(content: Value) -> Value:
+    if isinstance(content, Mapping):
+        return {str(key): _plain(part) for key, part in content.items()}
+    if isinstance(content, tuple | list):
+        return [_plain(part) for part in content]
+    if content is None or isinstance(content, bool | int | float | str):
+        return content
+    return shown(content)
+
+
+def where(request: Request) -> str:
+    """The plane and target of a request."""
+    return f"{request.plane} {request.target}".strip()
+
+
+def by_kind(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
+    """Findings by kind, gravest first."""
+    groups: dict[str, list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault(finding.kind, []).append(finding)
+    order = list(FINDINGS)
+    return dict(sorted(groups.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order)))

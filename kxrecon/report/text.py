@@ -1,0 +1,167 @@
+"""Reports as text: calm and aligned, the same on a terminal (with colour) and in a pipe (without)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from kxrecon.model import Action, Change, Finding, Outcome
+from kxrecon.report import plan_view as view
+from kxrecon.report.lines import Line, Style, line, wrapped
+from kxrecon.report.safe import visible
+
+if TYPE_CHECKING:
+    from kxrecon.plan import Plan
+
+STYLES: Mapping[str, Style] = {"create": "add", "update": "change", "delete": "remove"}
+RESULTS: Mapping[str, tuple[str, Style]] = {
+    "done": ("done", "add"),
+    "failed": ("FAILED", "remove"),
+    "skipped": ("skipped", "warn"),
+    "not-begun": ("not begun", "warn"),
+}
+
+
+def plan(plan: Plan, *, requests: bool = True) -> Iterator[Line]:
+    """The plan: each change with its differences, reasons and hazards, and unless told otherwise its requests."""
+    yield from heading("plan", plan)
+    numbers = {action.id: number for number, action in enumerate(plan.actions, 1)}
+    for title, actions in view.grouped(plan.actions).items():
+        yield line()
+        yield line(title, "bold")
+        for action in actions:
+            yield from _action(action, numbers, requests)
+    yield from findings(plan.findings)
+    yield line()
+    yield line(view.summary(plan.actions, plan.findings) + ".", "bold")
+
+
+def drift(plan: Plan) -> Iterator[Line]:
+    """What differs between the spec and the cluster, without requests: nothing will be sent."""
+    yield from heading("drift", plan)
+    for title, actions in view.grouped(plan.actions).items():
+        yield line()
+        yield line(title, "bold")
+        for change in view.changes(actions):
+            yield _title(change.verb, change.ref.kind, view.within(change.ref))
+            yield from _reasons(change.entity.reasons)
+            yield from _fields(change)
+    yield from findings(plan.findings)
+    yield line()
+    yield line(_verdict(plan), "bold")
+
+
+def heading(word: str, plan: Plan) -> Iterator[Line]:
+    """What is being talked about: cluster, wire, spec."""
+    yield line(f"{word} for {plan.cluster_uri or 'no cluster'} ({plan.wire}), spec {', '.join(plan.spec_files)}", "dim")
+
+
+def _verdict(plan: Plan) -> str:
+    if plan.actions:
+        return f"drift: {view.summary(plan.actions, plan.findings)}."
+    unsure = sum(finding.kind in {"unknown", "handover", "blocked"} for finding in plan.findings)
+    return "no drift in what could be read." if unsure else "no drift."
+
+
+def _action(action: Action, numbers: Mapping[str, int], requests: bool) -> Iterator[Line]:
+    names = ", ".join(view.within(ref) for ref in action.refs)
+    phase = "" if action.phase == "apply" else f" ({action.phase})"
+    yield _title(action.verb, action.refs[0].kind, names + phase, f"#{numbers[action.id]} ")
+    yield from _reasons(action.reasons)
+    for hazard in action.hazards:
+        yield line(f"! {hazard.hazard}: {hazard.reason}", "warn", indent=8)
+    for change in action.changes:
+        yield from _fields(change)
+    for note in action.notes:
+        yield line(f"note: {note}", indent=8)
+    if action.after:
+        yield line(f"after {' '.join(f'#{numbers[one]}' for one in action.after if one in numbers)}", "dim", indent=8)
+    if requests:
+        yield from _requests(action)
+
+
+def _title(verb: str, kind: str, names: str, number: str = "") -> Line:
+    return (
+        (f"{number:>6}" if number else "    ", "dim"),
+        (f"{view.GLYPHS[verb]} ", STYLES[verb]),
+        (f"{kind} ", ""),
+        (visible(names), "bold"),
+    )
+
+
+def _reasons(reasons: Sequence[str]) -> Iterator[Line]:
+    if reasons:
+        yield line("; ".join(reasons), "dim", indent=8)
+
+
+def _fields(change: Change) -> Iterator[Line]:
+    rows = view.fields(change)
+    width = min(max((len(name) for name, _ in rows), default=0), 28)
+    for name, text in rows:
+        if "\n" not in text:
+            yield line(f"{name:<{width}}  {text}", indent=8)
+            continue
+        yield line(name, indent=8)
+        for one in text.splitlines():
+            yield from wrapped(one, _diff_style(one) if change.verb == "update" else "", indent=10)
+
+
+def _diff_style(text: str) -> Style:
+    return {"+": "add", "-": "remove"}.get(text[:1], "")  # type: ignore[return-value]
+
+
+def _requests(action: Action) -> Iterator[Line]:
+    for request in action.requests:
+        for number, one in enumerate(view.request_text(request).splitlines()):
+            start = f"{view.where(request)}: " if number == 0 else "  "
+            yield line(start + one, "dim", indent=8)
+
+
+def findings(found: Sequence[Finding]) -> Iterator[Line]:
+    """What the plan says without doing anything about it, gravest first."""
+    for kind, ones in view.by_kind(found).items():
+        yield line()
+        yield line(view.FINDINGS.get(kind, kind), "bold")
+        for finding in ones:
+            subject = f"{finding.ref}: " if finding.ref else ""
+            yield line(f"{subject}{finding.message}", "warn" if kind in {"blocked", "handover"} else "", indent=4)
+            for one in wrapped(finding.remedy, "dim", indent=8) if finding.remedy else ():
+                yield one
+
+
+def outcome(outcome: Outcome, action: Action, number: int, total: int) -> Iterator[Line]:
+    """One line of progress for an action that ended, and the service's words if it failed."""
+    word, style = RESULTS[outcome.result]
+    names = visible(", ".join(ref.label for ref in action.refs))
+    phase = "" if action.phase == "apply" else f" ({action.phase})"
+    time = f" {outcome.seconds:.1f} s" if outcome.result == "done" and outcome.seconds >= 0.05 else ""
+    yield (
+        (f"[{number:>{len(str(total))}}/{total}] ", "dim"),
+        (f"{view.GLYPHS[action.verb]} ", STYLES[action.verb]),
+        (f"{action.refs[0].kind} ", ""),
+        (names + phase, "bold"),
+        (f"  {word}{time}", style),
+    )
+    if outcome.message:
+        yield from wrapped(outcome.message, indent=8)
+
+
+def outcomes(results: Sequence[Outcome], actions: Sequence[Action]) -> Iterator[Line]:
+    """The end of an apply: how many of what, and every action that was not done with its reason."""
+    by_id = {action.id: action for action in actions}
+    left = [result for result in results if result.result != "done"]
+    for result in left:
+        action = by_id[result.action]
+        word, style = RESULTS[result.result]
+        yield (
+            (f"  {word} ", style),
+            (visible(f"{action.verb} {action.refs[0].kind} {', '.join(ref.label for ref in action.refs)}"), ""),
+        )
+        for one in wrapped(result.message, "dim", indent=6) if result.message else ():
+            yield one
+    yield line(_tally(results) + ".", "bold")
+
+
+def _tally(results: Sequence[Outcome]) -> str:
+    counted = {word: sum(result.result == word for result in results) for word in RESULTS}
+    return ", ".join(f"{number} {RESULTS[word][0].lower()}" for word, number in counted.items() if number) or "no actions"
