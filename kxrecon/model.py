@@ -308,6 +308,16 @@ class Outcome:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Allow:
+    """Somebody allowed a hazard: for one entity (its label) or, with None, for all; ``until`` an ISO date, inclusive."""
+
+    hazard: str
+    entity: str | None = None
+    until: str | None = None
+    reason: str = ""
+
+
 def _uuid5(*parts: str) -> str:
     """The name of a role assignment, deterministic from its (scope, principal, role)."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, "|".join(part.lower() for part in parts)))

@@ -1,0 +1,229 @@
+"""From each export the links that it needs: what makes kxrecon more than a deployer of text.
+
+An export runs when its identity is attached, may be used for automated flows, may read every database
+that the query reads, and may write to the target. Derived entities say why they exist; what already
+holds by other means (an inherited role, a sufficient cluster policy) is recognised, not repeated.
+Source: learn.microsoft.com, Use a managed identity to run a continuous export job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from kxrecon.kinds import kind
+from kxrecon.kinds.adls import acl_entry
+from kxrecon.kinds.arm import container, role_assignment
+from kxrecon.kinds.kusto import database_role, managed_identity_policy
+from kxrecon.kinds.sql import sql_grant
+from kxrecon.kql import database_literals
+from kxrecon.kql_text import significant
+from kxrecon.model import Entity, Finding, Hidden, Ref, State
+from kxrecon.scope import Scope
+from kxrecon.storage_uri import locate
+
+BLOB_WRITER = "Storage Blob Data Contributor"
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """Desired with its derived entities, the links of each export, and what was found along the way."""
+
+    desired: State
+    needs: Mapping[Ref, tuple[Ref, ...]] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+
+
+def databases_read(export: Entity, state: State) -> frozenset[str]:
+    """Every database that an export's query reads: ``reads:`` wins, else literal ``database("x")`` calls,
+    followed through the stored functions of its own database that the query calls."""
+    own = export.ref.name[0]
+    stated = export.attributes.get("reads")
+    if stated is not None:
+        return frozenset({own, *stated})
+    query = export.fields.get("query")
+    texts = [query] if isinstance(query, str) else []
+    found = {own}
+    seen: set[str] = set()
+    while texts:
+        text = texts.pop()
+        found |= database_literals(text)
+        for name in calls(text) - seen:
+            seen.add(name)
+            function = state.entities.get(Ref("function", (own, name)))
+            if function is not None and isinstance(function.fields.get("body"), str):
+                texts.append(function.fields["body"])
+    return frozenset(found)
+
+
+def calls(text: str) -> set[str]:
+    """Names that are called like functions in a piece of KQL."""
+    parts = significant(text)
+    return {one.text for one, two in zip(parts, parts[1:], strict=False) if one.kind == "word" and two.text == "("}
+
+
+def surroundings(desired: State, scope: Scope) -> Scope:
+    """The scope with the databases that queries read, so that the roles on them are read too."""
+    read = {name for export in desired.of_kind("continuous_export") for name in databases_read(export, desired)}
+    return replace(scope, databases=tuple(dict.fromkeys((*scope.databases, *sorted(read)))))
+
+
+def derive(desired: State, observed: State | None, scope: Scope) -> Derivation:
+    """Add what the exports need. With ``observed`` None (offline) nothing can be recognised as given."""
+    entities = dict(desired.entities)
+    needs: dict[Ref, tuple[Ref, ...]] = {}
+    findings: list[Finding] = []
+    seen = observed or State()
+    every = State({**seen.entities, **desired.entities})
+    for export in sorted(desired.of_kind("continuous_export"), key=lambda entity: entity.ref):
+        mode = export.attributes.get("grants", "ensure")
+        if mode == "off":
+            continue
+        links: list[Ref] = []
+        for link in _links(export, every, scope, findings):
+            if mode == "check":
+                findings.extend(_check(link, export, seen))
+            elif _wanted(link, export, entities, seen, findings):
+                links.append(link.ref)
+        needs[export.ref] = tuple(links)
+    for table in desired.of_kind("external_table"):
+        for link in _table_links(table, scope):
+            if _wanted(link, table, entities, seen, findings):
+                needs[table.ref] = (*needs.get(table.ref, ()), link.ref)
+    return Derivation(replace(desired, entities=entities), needs, tuple(dict.fromkeys(findings)))
+
+
+def _wanted(link: Entity, by: Entity, entities: dict[Ref, Entity], seen: State, findings: list[Finding]) -> bool:
+    """Put a link into desired unless something else gives it; True if the export has to wait for it."""
+    there = entities.get(link.ref)
+    if there is not None:
+        if there.reasons and not set(link.reasons) <= set(there.reasons):
+            entities[link.ref] = replace(there, reasons=(*there.reasons, *link.reasons))
+        return True
+    if link.ref not in seen.entities:
+        evidence = kind(link.ref.kind).covers(link, seen)
+        if evidence:
+            findings.append(Finding("holds", link.ref, f"{evidence}: enough for {by.ref.label}"))
+            return False
+    entities[link.ref] = link
+    return True
+
+
+def _check(link: Entity, export: Entity, seen: State) -> Iterator[Finding]:
+    if link.ref in seen.entities or kind(link.ref.kind).covers(link, seen):
+        return
+    reason = "could not be read" if seen.gap(link.ref) else "is missing"
+    yield Finding("handover", link.ref, f"{reason}, and {export.ref.label} needs it (grants: check)")
+
+
+def _links(export: Entity, every: State, scope: Scope, findings: list[Finding]) -> Iterator[Entity]:
+    reasons = (f"needed by {export.ref.label}",)
+    symbol = export.fields.get("managedIdentity")
+    if isinstance(symbol, Hidden):
+        findings.append(Finding("unknown", export.ref, "its managed identity cannot be read: state it in the spec"))
+        return
+    if isinstance(symbol, str):
+        yield from _reader_links(export, symbol, every, scope, reasons)
+    table = every.entities.get(Ref("external_table", (export.ref.name[0], str(export.fields.get("to")))))
+    if table is not None:
+        yield from _target_links(table, symbol, scope, reasons, findings)
+
+
+def _reader_links(
+    export: Entity, symbol: str, every: State, scope: Scope, reasons: tuple[str, ...]
+) -> Iterator[Entity]:
+    level = export.attributes.get("policyScope") or scope.policy_scope
+    database = export.ref.name[0]
+    yield _owned(managed_identity_policy.usage(level, database, symbol, "AutomatedFlows", reasons), scope)
+    role = export.attributes.get("role") or "viewers"
+    for name in sorted(databases_read(export, every)):
+        yield _owned(database_role.grant(name, role, symbol, reasons), scope)
+
+
+def _table_links(table: Entity, scope: Scope) -> Iterator[Entity]:
+    """An external table whose connection string carries an identity needs that identity's ExternalTable usage."""
+    for symbol in sorted(_carried(table)):
+        reasons = (f"needed by {table.ref.label}",)
+        level, database = scope.policy_scope, table.ref.name[0]
+        yield _owned(managed_identity_policy.usage(level, database, symbol, "ExternalTable", reasons), scope)
+
+
+def _carried(table: Entity) -> set[str]:
+    connections = _connections(table)
+    return {one["identity"] for one in connections if one.get("auth") == "managedIdentity" and one.get("identity")}
+
+
+def _connections(table: Entity) -> Iterable[Mapping[str, str | None]]:
+    if table.fields.get("kind") == "sql":
+        return (table.fields["connection"],)
+    return table.fields.get("connections") or ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """One connection of an external table that somebody has to be able to write to."""
+
+    table: Entity
+    connection: Mapping[str, str | None]
+    writer: str
+    doc: Mapping[str, object]
+    scope: Scope
+    reasons: tuple[str, ...]
+
+
+def _target_links(
+    table: Entity, symbol: str | None, scope: Scope, reasons: tuple[str, ...], findings: list[Finding]
+) -> Iterator[Entity]:
+    """Write permission on every place that the table's connection strings name, for whoever writes there."""
+    for connection in _connections(table):
+        writer = connection.get("identity") if connection.get("auth") == "managedIdentity" else symbol
+        if connection.get("auth") not in ("impersonate", "managedIdentity") or not isinstance(writer, str):
+            continue
+        target = scope.targets.get(str(table.attributes.get("target") or ""))
+        place = _Place(table, connection, writer, target.doc if target else {}, scope, reasons)
+        if table.fields.get("kind") == "sql":
+            yield from _sql_links(place)
+        elif place.doc.get("grant") != "none":
+            yield from _storage_links(place, findings)
+
+
+def _sql_links(place: _Place) -> Iterator[Entity]:
+    connection, table = place.connection, place.table
+    found = sql_grant.grants(
+        (str(connection["server"]), str(connection["database"])),
+        place.writer,
+        str(table.fields.get("table")),
+        create=bool(table.fields.get("createIfNotExists")),
+        doc=place.doc,
+        reasons=place.reasons,
+    )
+    for entity in found:
+        yield _owned(entity, place.scope)
+
+
+def _storage_links(place: _Place, findings: list[Finding]) -> Iterator[Entity]:
+    location = locate(str(place.connection["uri"]))
+    if location is None:
+        return
+    doc, scope = place.doc, place.scope
+    if doc.get("grant") == "acl":
+        base = locate(str(doc["url"])) or location
+        for entity in acl_entry.entries(base.dfs_host, base.container, "/" + base.path, place.writer, place.reasons):
+            yield _owned(entity, scope)
+        return
+    account = str(doc.get("resourceId") or "") or scope.directory.accounts.get(location.host, "")
+    if not account:
+        remedy = "set resourceId on its target, or give this pipeline the right to read it"
+        message = f"the storage account of {location.host} was not found"
+        findings.append(Finding("blocked", place.table.ref, message, remedy))
+        return
+    if doc.get("createContainer"):
+        yield _owned(container.container(account, location, place.reasons), scope)
+    wide = doc.get("grantScope") == "account"
+    where = account if wide else f"{account}/blobServices/default/containers/{location.container}"
+    role = str(doc.get("role") or BLOB_WRITER)
+    yield _owned(role_assignment.assignment(where, role, place.writer, place.reasons), scope)
+
+
+def _owned(entity: Entity, scope: Scope) -> Entity:
+    return replace(entity, owner=scope.mark)

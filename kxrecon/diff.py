@@ -1,0 +1,176 @@
+"""Where desired and observed differ: two mappings, compared without exceptions.
+
+Everything special happened before: kinds normalised, and what we do not manage was copied into
+desired (``adopt``). ``==`` decides first; DeepDiff explains only what is unequal, because it costs
+three hundred times as much an entity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from kxrecon.kinds import NAMES, kind
+from kxrecon.model import HIDDEN, Change, Entity, FieldChange, Hidden, Ref, State, Value
+from kxrecon.scope import Scope
+
+Verdict = Literal["equal", "changed", "unverifiable"]
+
+# The section of ``prune:`` that speaks for a kind. Kinds without one are never pruned whole.
+PRUNE_SECTIONS: Mapping[str, str] = {
+    "continuous_export": "continuousExports",
+    "external_table": "externalTables",
+    "function": "functions",
+    "table": "tables",
+    "cluster_identity": "identities",
+    "cluster_role": "clusterRoles",
+    "database_role": "grants",
+    "managed_identity_policy": "grants",
+    "role_assignment": "grants",
+    "acl_entry": "grants",
+    "sql_user": "grants",
+    "sql_grant": "grants",
+}
+# Other teams' grants live beside ours: without our mark they are never deleted, whatever ``prune`` says.
+ONLY_OWNED = frozenset(
+    {"database_role", "managed_identity_policy", "role_assignment", "acl_entry", "sql_user", "sql_grant"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """What ``diff`` found: changes, refs with fields that cannot be verified, refs that could not be read."""
+
+    changes: tuple[Change, ...]
+    unverifiable: tuple[tuple[Ref, str], ...]
+    unknown: tuple[Ref, ...]
+
+
+def compare(desired: Value, observed: Value) -> Verdict:
+    """Three-valued: a hidden part makes a value unverifiable, unless another part of it differs."""
+    if isinstance(observed, Hidden):
+        return "unverifiable"
+    if isinstance(desired, Mapping) and isinstance(observed, Mapping):
+        if desired.keys() != observed.keys():
+            return "changed"
+        return _worst(compare(desired[key], observed[key]) for key in desired)
+    if isinstance(desired, tuple) and isinstance(observed, tuple):
+        if len(desired) != len(observed):
+            return "changed"
+        return _worst(compare(one, other) for one, other in zip(desired, observed, strict=True))
+    return "equal" if desired == observed else "changed"
+
+
+def _worst(verdicts: Any) -> Verdict:
+    found = set(verdicts)
+    if "changed" in found:
+        return "changed"
+    return "unverifiable" if "unverifiable" in found else "equal"
+
+
+def adopt(desired: State, observed: State, scope: Scope) -> State:
+    """Desired, completed by what we do not manage: whole entities, and the fields that the spec leaves out."""
+    result: dict[Ref, Entity] = {}
+    observed_entities = observed.entities
+    for ref, entity in desired.entities.items():
+        seen = observed_entities.get(ref)
+        result[ref] = entity if seen is None else _complete(entity, seen)
+    exact = {entity.ref.name[:2] for entity in desired.of_kind("database_role") if entity.attributes.get("exact")}
+    exact_cluster = {
+        entity.ref.name[:1] for entity in desired.of_kind("cluster_role") if entity.attributes.get("exact")
+    }
+    for ref, entity in observed_entities.items():
+        if ref in result or _pruned(entity, scope, exact, exact_cluster):
+            continue
+        result[ref] = entity
+    return State(result, observed.readings, observed.gaps)
+
+
+def _complete(entity: Entity, seen: Entity) -> Entity:
+    specific = getattr(kind(entity.ref.kind), "adopt", None)
+    if specific is not None:
+        entity = specific(entity, seen)
+    if entity.fields.keys() >= seen.fields.keys():
+        return entity
+    return replace(entity, fields={**seen.fields, **entity.fields})
+
+
+def _pruned(entity: Entity, scope: Scope, exact: set[tuple[str, ...]], exact_cluster: set[tuple[str, ...]]) -> bool:
+    ref = entity.ref
+    if ref.kind == "database_role" and ref.name[:2] in exact:
+        return True
+    if ref.kind == "cluster_role" and ref.name[:1] in exact_cluster:
+        return True
+    how = scope.prune.get(PRUNE_SECTIONS.get(ref.kind, ""), "none")
+    if how == "owned" or (how == "all" and ref.kind in ONLY_OWNED):
+        return entity.owner == scope.mark
+    return how == "all"
+
+
+def diff(desired: State, observed: State) -> Differences:
+    """Compare two states by ref. ``desired`` must be adopted, or unmanaged entities count as deletions."""
+    changes: list[Change] = []
+    unverifiable: list[tuple[Ref, str]] = []
+    unknown: list[Ref] = []
+    for ref, entity in desired.entities.items():
+        seen = observed.entities.get(ref)
+        if seen is entity:
+            continue
+        if seen is None:
+            if observed.gap(ref):
+                unknown.append(ref)
+            else:
+                changes.append(Change(ref, "create", None, entity))
+        elif entity.fields != seen.fields:
+            change, hidden = _compare_fields(entity, seen)
+            unverifiable.extend((ref, name) for name in hidden)
+            if change:
+                changes.append(change)
+    changes.extend(
+        Change(ref, "delete", seen, None) for ref, seen in observed.entities.items() if ref not in desired.entities
+    )
+    order = list(NAMES)
+    changes.sort(key=lambda change: (order.index(change.ref.kind), change.ref.name, change.verb))
+    return Differences(tuple(changes), tuple(sorted(unverifiable)), tuple(sorted(unknown)))
+
+
+def _compare_fields(entity: Entity, seen: Entity) -> tuple[Change | None, list[str]]:
+    changed: dict[str, Value] = {}
+    hidden: list[str] = []
+    for name, value in entity.fields.items():
+        before = seen.fields.get(name)
+        if value == before:
+            continue
+        verdict = compare(value, before)
+        if verdict == "changed":
+            changed[name] = value
+        elif verdict == "unverifiable":
+            hidden.append(name)
+    if not changed:
+        return None, hidden
+    explained = tuple(part for name, value in changed.items() for part in _explain(name, seen.fields.get(name), value))
+    return Change(entity.ref, "update", seen, entity, explained), hidden
+
+
+def _explain(name: str, observed: Value, desired: Value) -> list[FieldChange]:
+    """Field-level differences inside one unequal field, by DeepDiff where the field is a record or list of records."""
+    if not (isinstance(desired, Mapping | tuple) and isinstance(observed, Mapping | tuple)):
+        return [FieldChange(name, observed, desired)]
+    from deepdiff import DeepDiff
+
+    found = DeepDiff(observed, desired, view="tree", ignore_numeric_type_changes=True, verbose_level=2)
+    parts = [
+        FieldChange(name + level.path()[len("root") :], _side(level.t1), _side(level.t2))
+        for levels in found.values()
+        for level in levels
+        if not isinstance(level.t1, Hidden)
+    ]
+    return sorted(parts, key=lambda part: part.field) or [FieldChange(name, observed, desired)]
+
+
+def _side(value: Any) -> Value:
+    return None if type(value).__name__ == "NotPresent" else value
+
+
+__all__ = ["HIDDEN", "Differences", "adopt", "compare", "diff"]

@@ -1,0 +1,72 @@
+"""What may not happen without somebody's word: hazards on actions, and too much change at once.
+
+``--allow KIND[:ENTITY]`` and ``allow:`` in the spec lift single hazards; ``--force`` lifts the
+thresholds and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from kxrecon.model import Allow, Hazard
+from kxrecon.plan import Plan
+
+# As octoDNS counts: small estates change wholly without being suspicious.
+THRESHOLD_SHARE = 0.30
+THRESHOLD_ENTITIES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an action may not run, and the words that would allow it. ``action`` is empty for the whole plan."""
+
+    action: str
+    message: str
+    remedy: str
+
+
+def parse_allow(text: str) -> Allow:
+    """``KIND`` or ``KIND:ENTITY`` from the command line."""
+    hazard, _, entity = text.partition(":")
+    return Allow(hazard, entity or None)
+
+
+def refused(plan: Plan, allows: Iterable[Allow], today: date) -> list[Refusal]:
+    """One refusal for each hazard that nobody allowed, or whose permission has run out."""
+    known = [*plan.allow, *allows]
+    refusals: list[Refusal] = []
+    for action in plan.actions:
+        for hazard in action.hazards:
+            matching = [allow for allow in known if _matches(allow, hazard)]
+            if any(_valid(allow, today) for allow in matching):
+                continue
+            expired = f" (the permission in the spec ended on {matching[0].until})" if matching else ""
+            remedy = f"--allow {hazard.hazard}:{hazard.ref.label}"
+            refusals.append(Refusal(action.id, f"{hazard.ref}: {hazard.hazard}: {hazard.reason}{expired}", remedy))
+    return refusals
+
+
+def _matches(allow: Allow, hazard: Hazard) -> bool:
+    return allow.hazard == hazard.hazard and allow.entity in (None, hazard.ref.label)
+
+
+def _valid(allow: Allow, today: date) -> bool:
+    return allow.until is None or date.fromisoformat(str(allow.until)) >= today
+
+
+def too_much(plan: Plan) -> Sequence[Refusal]:
+    """A refusal if more than 30 % of at least 10 existing managed entities would be updated or deleted."""
+    touched = sum(
+        1
+        for action in plan.actions
+        for change in action.changes
+        if change.verb != "create" and not change.entity.reasons
+    )
+    existing = plan.unchanged + touched
+    if existing < THRESHOLD_ENTITIES or touched <= THRESHOLD_SHARE * existing:
+        return ()
+    share = round(100 * touched / existing)
+    message = f"{touched} of {existing} existing entities ({share} %) would be updated or deleted; 30 % is the limit"
+    return (Refusal("", message, "--force, if that is what you want"),)

@@ -1,0 +1,100 @@
+"""Reading the observed state: equal questions once, all concurrently, in at most four rounds.
+
+A round asks what the kinds can name so far; its answers teach the directory (who has which object
+id, which host is which account), and that lets the kinds name more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from kxrecon.kinds import NAMES, kind
+from kxrecon.model import Answer, Answers, Entity, Gap, Plane, Read, Reading, Ref, State
+from kxrecon.planes import PlaneClient
+from kxrecon.scope import Directory, Scope
+
+ROUNDS = 4
+WORKERS = 8
+TEACHERS = ("cluster_identity", "container", "role_assignment")
+
+Planes = Mapping[Plane, PlaneClient]
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """The observed state, with the scope as it is now known (directory filled) and the raw answers."""
+
+    state: State
+    scope: Scope
+    answers: Answers
+
+
+def managed_kinds(scope: Scope) -> tuple[str, ...]:
+    """The kinds to read: all but those of planes that the spec switches off."""
+    return tuple(name for name, plane in NAMES.items() if scope.manages(plane) != "off")
+
+
+def observe(scope: Scope, planes: Planes, *, kinds: Sequence[str] | None = None, workers: int = WORKERS) -> Observation:
+    """Read everything that the kinds ask for and turn it into a State. Refusals become gaps, never exceptions."""
+    names = managed_kinds(scope) if kinds is None else tuple(kinds)
+    known: dict[Read, Answer] = {}
+    scope = replace(scope, directory=learn(scope, {}))
+    with ThreadPoolExecutor(workers, thread_name_prefix="read") as pool:
+        for _ in range(ROUNDS):
+            wanted = [read for read in _wanted(names, scope, known) if read not in known]
+            if not wanted:
+                break
+            for read, answer in zip(wanted, pool.map(lambda read: planes[read.plane].read(read), wanted), strict=True):
+                known[read] = answer
+            scope = replace(scope, directory=learn(scope, known))
+    return Observation(interpret(names, known, scope), scope, known)
+
+
+def _wanted(names: Iterable[str], scope: Scope, known: Answers) -> list[Read]:
+    return list(dict.fromkeys(read for name in names for read in kind(name).reads(scope, known)))
+
+
+def interpret(names: Iterable[str], answers: Answers, scope: Scope) -> State:
+    """The state that the answers show."""
+    entities: dict[Ref, Entity] = {}
+    readings: dict[Ref, Reading] = {}
+    gaps: list[Gap] = []
+    for name in names:
+        for found in kind(name).observe(answers, scope):
+            if isinstance(found, Entity):
+                entities[found.ref] = found
+            elif isinstance(found, Reading):
+                readings[found.ref] = found
+            else:
+                gaps.append(found)
+    return State(entities, readings, tuple(gaps))
+
+
+def learn(scope: Scope, answers: Answers) -> Directory:
+    """Who is who, from the spec and the answers so far."""
+    before = scope.directory.attributes
+    attributes: dict[str, dict[str, str]] = {symbol: dict(before.get(symbol, {})) for symbol in scope.identities}
+    accounts: dict[str, str] = dict(scope.directory.accounts)
+    symbols = {key.lower(): symbol for symbol, fqn in scope.principals.items() for key in _principal_keys(fqn)}
+    for name in TEACHERS if answers else ():
+        for found in kind(name).observe(answers, scope):
+            if isinstance(found, Gap):
+                continue
+            values = found.attributes if isinstance(found, Entity) else found.values
+            if found.ref.kind == "cluster_identity" and found.ref.name[0] in attributes:
+                attributes[found.ref.name[0]].update({k: v for k, v in values.items() if isinstance(v, str) and v})
+            elif "accountId" in values:
+                accounts[found.ref.name[0].lower()] = values["accountId"]
+    for symbol, ids in attributes.items():
+        symbols.update({ids[key].lower(): symbol for key in ("principalId", "clientId") if key in ids})
+        if scope.identities.get(symbol):
+            symbols[scope.identities[symbol].lower()] = symbol
+    return Directory(attributes, symbols, accounts)
+
+
+def _principal_keys(fqn: str) -> tuple[str, ...]:
+    """The ids under which a principal of the spec may come back: its FQN, the FQN without tenant, the bare id."""
+    without_tenant = fqn.split(";", 1)[0]
+    return fqn, without_tenant, without_tenant.partition("=")[2]

@@ -1,0 +1,91 @@
+"""Exports stand still while the ground under them changes.
+
+Altering an external table (or a table) under a running continuous export would let runs fail against
+half a change; failures for seven days disable the job (learn.microsoft.com, Continuous data export).
+So the export is disabled first and enabled last; if the middle fails it stays disabled, cursor kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from kxrecon.graph import Node
+from kxrecon.kinds import World, kind
+from kxrecon.model import Change, Entity, Ref, Step
+
+# Changing these does not touch what an export writes.
+_HARMLESS = frozenset({"folder", "docString"})
+
+
+def around(nodes: Sequence[Node], by_ref: Mapping[Ref, Node], world: World) -> list[Node]:
+    """The nodes, with a disable before and an enable after every change under a running export."""
+    result = list(nodes)
+    for node in nodes:
+        for change in node.changes:
+            if change.verb == "update" and not {_top(part.field) for part in change.fields} <= _HARMLESS:
+                for export in _running_on(change.ref, world):
+                    result.extend(_pause(export, node, by_ref, world))
+    return _once(result)
+
+
+def _top(field: str) -> str:
+    return field.split("[", 1)[0]
+
+
+def _running_on(ref: Ref, world: World) -> list[Entity]:
+    """Observed, enabled exports that write to this external table or read this table as a fact."""
+    exports = world.observed.of_kind("continuous_export")
+    running = [export for export in exports if export.fields.get("isDisabled") is False]
+    here = [export for export in running if export.ref.name[0] == ref.name[0]]
+    if ref.kind == "external_table":
+        return [export for export in here if export.fields.get("to") == ref.name[1]]
+    if ref.kind == "table":
+        return [export for export in here if ref.name[1] in (export.fields.get("over") or ())]
+    return []
+
+
+def _pause(export: Entity, node: Node, by_ref: Mapping[Ref, Node], world: World) -> list[Node]:
+    own = by_ref.get(export.ref)
+    if own is not None and own.verb == "delete":
+        return []
+    stopped = replace(export, fields={**export.fields, "isDisabled": True})
+    disable = Node((Change(export.ref, "update", export, stopped),), _steps(export, stopped, "disable", world))
+    node.after.append(disable)
+    if own is not None:
+        # The export's own alter carries isDisabled, so it starts again by itself, after this node.
+        own.after.append(node)
+        return [disable]
+    enable = Node((Change(export.ref, "update", stopped, export),), _steps(stopped, export, "enable", world))
+    enable.after.append(node)
+    return [disable, enable]
+
+
+def _steps(before: Entity, after: Entity, phase: str, world: World) -> tuple[Step, ...]:
+    steps = kind("continuous_export").act([Change(before.ref, "update", before, after)], world)
+    note = "stands still while what it writes to changes; disabling keeps its cursor"
+    return tuple(
+        replace(step, phase=phase, hazards=(), notes=(note,))  # type: ignore[arg-type]
+        for step in steps
+    )
+
+
+def _once(nodes: Sequence[Node]) -> list[Node]:
+    """One disable and one enable per export, however many changes happen under it."""
+    kept: dict[tuple[str, ...], Node] = {}
+    result: list[Node] = []
+    for node in nodes:
+        if not node.steps or node.steps[0].phase == "apply":
+            result.append(node)
+        elif node.key in kept:
+            _merge(kept[node.key], node, nodes)
+        else:
+            kept[node.key] = node
+            result.append(node)
+    return result
+
+
+def _merge(kept: Node, extra: Node, nodes: Sequence[Node]) -> None:
+    kept.after.extend(extra.after)
+    for node in nodes:
+        node.after[:] = [kept if other is extra else other for other in node.after]

@@ -1,0 +1,240 @@
+"""From differences to a plan: grouped, ordered by need, in waves, as data that apply executes blindly."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from kxrecon import pause
+from kxrecon.derive import Derivation
+from kxrecon.diff import Differences, adopt, diff
+from kxrecon.graph import Node, order
+from kxrecon.kinds import World, kind
+from kxrecon.leaves import shown_text
+from kxrecon.model import Action, Allow, Change, Entity, Finding, Ref, State, Step
+from kxrecon.planfile import canonical
+from kxrecon.scope import Scope
+
+# Deleting a grant waits for every change of an export: whoever used it has let go by then.
+GRANTS = frozenset(
+    {"managed_identity_policy", "database_role", "role_assignment", "acl_entry", "sql_grant", "sql_user"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will be done, and what it was made from. ``created`` is an ISO instant in UTC."""
+
+    wire: str
+    cluster_uri: str
+    spec_name: str
+    spec_files: tuple[str, ...]
+    spec_digest: str
+    created: str
+    actions: tuple[Action, ...]
+    findings: tuple[Finding, ...] = ()
+    allow: tuple[Allow, ...] = ()
+    unchanged: int = 0
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over everything that will be sent and everything it was made from; ``created`` excluded."""
+        return hashlib.sha256(canonical(replace(self, created=""))).hexdigest()
+
+    @property
+    def blocked(self) -> bool:
+        """True if something that the spec asks for cannot be planned: a handover, a missing right, a refusal."""
+        return any(finding.kind in ("handover", "blocked") for finding in self.findings)
+
+
+def fingerprint(entity: Entity | None) -> str | None:
+    """The definition fields of an observed entity in 16 hex digits; None if it is absent."""
+    return None if entity is None else hashlib.sha256(canonical(dict(entity.fields))).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The part of a plan that depends on states alone."""
+
+    actions: tuple[Action, ...]
+    findings: tuple[Finding, ...]
+    unchanged: int
+
+
+def draft(derivation: Derivation, observed: State, scope: Scope) -> Draft:
+    """Adopt, diff, group, order. Pure: the same states give the same actions, whatever order they came in."""
+    desired = adopt(derivation.desired, observed, scope)
+    differences = diff(desired, observed)
+    world = World(scope, observed, desired)
+    changes, findings = _permitted(differences, derivation, scope)
+    nodes = _nodes(changes, derivation.needs, world)
+    actions = tuple(_actions(order(nodes)))
+    findings = (*derivation.findings, *findings, *_unverifiable(differences))
+    return Draft(actions, findings, len(desired.entities) - len(differences.changes) - len(differences.unknown))
+
+
+def _permitted(differences: Differences, derivation: Derivation, scope: Scope) -> tuple[list[Change], list[Finding]]:
+    """Split off what this pipeline may not write, and what waits for it."""
+    findings = [
+        Finding("unknown", ref, "could not be read, so it is neither planned nor called missing")
+        for ref in differences.unknown
+    ]
+    mine: list[Change] = []
+    missing: dict[Ref, str] = {}
+    for change in differences.changes:
+        plane = kind(change.ref.kind).PLANE
+        if scope.manages(plane) == "apply":
+            mine.append(change)
+            continue
+        if change.verb != "delete":
+            missing[change.ref] = f"{change.ref}"
+        reasons = f"; {', '.join(change.entity.reasons)}" if change.entity.reasons else ""
+        findings.append(
+            Finding("handover", change.ref, f"{change.verb} is left to its owner (manage: {plane}: check){reasons}")
+        )
+    waiting = True
+    while waiting:
+        waiting = False
+        for change in list(mine):
+            lacks = next((need for need in _needs(change, derivation.needs) if need in missing), None)
+            if lacks and change.verb != "delete":
+                mine.remove(change)
+                missing[change.ref] = f"{change.ref}"
+                findings.append(Finding("blocked", change.ref, f"waits for {lacks}, which is handed over"))
+                waiting = True
+    return mine, findings
+
+
+def _needs(change: Change, extra: Mapping[Ref, tuple[Ref, ...]]) -> list[Ref]:
+    needs = [need.ref for need in kind(change.ref.kind).needs(change.entity)]
+    return [*needs, *extra.get(change.ref, ())]
+
+
+def _unverifiable(differences: Differences) -> list[Finding]:
+    return [
+        Finding("unverifiable", ref, f"{name} cannot be read back, so it is not compared")
+        for ref, name in differences.unverifiable
+    ]
+
+
+def _nodes(changes: Sequence[Change], extra: Mapping[Ref, tuple[Ref, ...]], world: World) -> list[Node]:
+    pending = {change.ref: change for change in changes}
+    groups: dict[Hashable, list[Change]] = defaultdict(list)
+    for change in sorted(changes, key=lambda change: change.ref):
+        waits = tuple(sorted({need for need in _needs(change, extra) if need in pending}))
+        key = (change.ref.kind, kind(change.ref.kind).group(change), change.verb == "delete", waits)
+        groups[key].append(change)
+    nodes: list[Node] = []
+    by_ref: dict[Ref, Node] = {}
+    for members in groups.values():
+        node = Node(tuple(members), tuple(kind(members[0].ref.kind).act(members, world)))
+        nodes.append(node)
+        by_ref.update({member.ref: node for member in members})
+    for node in nodes:
+        node.after.extend(_edges(node, by_ref, extra))
+    _release_before(nodes, by_ref)
+    return pause.around(nodes, by_ref, world)
+
+
+def _edges(node: Node, by_ref: Mapping[Ref, Node], extra: Mapping[Ref, tuple[Ref, ...]]) -> Iterable[Node]:
+    """Creations and updates come after what they need; their deletion is added by ``_release_before``."""
+    for change in node.changes:
+        if change.verb == "delete":
+            continue
+        for need in _needs(change, extra):
+            other = by_ref.get(need)
+            if other is not None and other is not node and other.verb != "delete":
+                yield other
+
+
+def _release_before(nodes: Sequence[Node], by_ref: Mapping[Ref, Node]) -> None:
+    """Deletes run the edges backwards: whatever needed (or, as observed, used) a thing goes or changes first."""
+    exports = [node for node in nodes if node.kind == "continuous_export"]
+    for node in nodes:
+        for change in node.changes:
+            if change.observed is None:
+                continue
+            for need in kind(change.ref.kind).needs(change.observed):
+                gone = by_ref.get(need.ref)
+                if gone is not None and gone is not node and gone.verb == "delete":
+                    gone.after.append(node)
+        if node.verb == "delete" and node.kind in GRANTS:
+            node.after.extend(exports)
+
+
+def _actions(nodes: Iterable[tuple[int, Node]]) -> Iterable[Action]:
+    ids: dict[int, str] = {}
+    for wave, node in nodes:
+        after = tuple(sorted({ids[id(other)] for other in node.after}))
+        previous: tuple[str, ...] = after
+        for number, step in enumerate(node.steps):
+            name = _action_id(node, step, number)
+            yield Action(
+                id=name,
+                refs=tuple(change.ref for change in node.changes),
+                phase=step.phase,
+                verb=node.verb,
+                requests=step.requests,
+                after=previous,
+                wave=wave,
+                hazards=step.hazards,
+                reasons=tuple(dict.fromkeys(reason for change in node.changes for reason in change.entity.reasons)),
+                notes=step.notes,
+                changes=node.changes if number == 0 else (),
+                fingerprints=tuple(fingerprint(change.observed) for change in node.changes),
+            )
+            previous = (name,)
+        ids[id(node)] = previous[0] if node.steps and previous else ""
+
+
+def _action_id(node: Node, step: Step, number: int) -> str:
+    labels = ",".join(change.ref.label for change in node.changes)
+    if len(labels) > 120:
+        labels = labels[:100] + "…" + hashlib.sha256(labels.encode()).hexdigest()[:8]
+    suffix = f":{number + 1}" if len(node.steps) > 1 else ""
+    phase = "" if step.phase == "apply" else f":{step.phase}"
+    return f"{node.verb}:{node.kind}:{labels}{phase}{suffix}"
+
+
+class Source(Protocol):
+    """What a plan has to know of the spec it was made from; ``kxrecon.spec.Spec`` is one."""
+
+    @property
+    def name(self) -> str:
+        """The spec's name."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Its files, as named on the command line."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the merged document and the files it reads."""
+
+    @property
+    def allow(self) -> tuple[Allow, ...]:
+        """What its ``allow:`` section allows."""
+
+
+def make(spec: Source, made: Draft, scope: Scope, *, wire: str, created: str) -> Plan:
+    """A plan: the draft, tied to its spec, cluster and wire. ``created`` is an ISO instant in UTC."""
+    return Plan(
+        wire=wire,
+        cluster_uri=scope.cluster_uri,
+        spec_name=spec.name,
+        spec_files=tuple(spec.files),
+        spec_digest=spec.digest,
+        created=created,
+        actions=made.actions,
+        findings=made.findings,
+        allow=tuple(spec.allow),
+        unchanged=made.unchanged,
+    )
+
+
+def requests_text(action: Action) -> list[str]:
+    """The exact requests of an action, one string each, secrets by name."""
+    return [shown_text(request.text) for request in action.requests]
