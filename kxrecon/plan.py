@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from kxrecon import pause
@@ -38,6 +38,7 @@ class Plan:
     findings: tuple[Finding, ...] = ()
     allow: tuple[Allow, ...] = ()
     unchanged: int = 0
+    variables: Mapping[str, str] = field(default_factory=dict)  # given on the command line; never secret ones
 
     @property
     def digest(self) -> str:
@@ -219,8 +220,11 @@ class Source(Protocol):
         """What its ``allow:`` section allows."""
 
 
-def make(spec: Source, made: Draft, scope: Scope, *, wire: str, created: str) -> Plan:
-    """A plan: the draft, tied to its spec, cluster and wire. ``created`` is an ISO instant in UTC."""
+def make(
+    spec: Source, made: Draft, scope: Scope, *, wire: str, created: str, variables: Mapping[str, str] | None = None
+) -> Plan:
+    """A plan: the draft, tied to its spec, cluster and wire. ``created`` is an ISO instant in UTC; ``variables``
+    are those of the command line that apply needs to load the same spec again, secret ones excluded."""
     return Plan(
         wire=wire,
         cluster_uri=scope.cluster_uri,
@@ -232,6 +236,7 @@ def make(spec: Source, made: Draft, scope: Scope, *, wire: str, created: str) ->
         findings=made.findings,
         allow=tuple(spec.allow),
         unchanged=made.unchanged,
+        variables=dict(variables or {}),
     )
 
 
