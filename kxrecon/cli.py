@@ -19,9 +19,8 @@ from types import FrameType
 from typing import NoReturn
 
 from kxrecon import __version__
+from kxrecon.commands._exit import FAILED, INTERRUPTED, UNEXPECTED
 from kxrecon.errors import KxreconError, UsageError
-
-DONE, FAILED, PENDING, UNEXPECTED, INTERRUPTED = 0, 1, 2, 3, 130
 
 VERBS: Mapping[str, str] = {
     "validate": "check specs without a network: every problem, each with its place",
@@ -59,7 +58,8 @@ def parser(chosen: str | None) -> Parser:
     root.add_argument("--version", action="version", version=f"kxrecon {__version__}")
     verbs = root.add_subparsers(dest="verb", metavar="COMMAND", title="commands", required=True)
     for name, purpose in VERBS.items():
-        one = verbs.add_parser(name, help=purpose, description=purpose[0].upper() + purpose[1:] + ".", allow_abbrev=False)
+        sentence = purpose[0].upper() + purpose[1:] + "."
+        one = verbs.add_parser(name, help=purpose, description=sentence, allow_abbrev=False)
         if name == chosen:
             import_module(f"kxrecon.commands.{name}").arguments(one)
     return root

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kxrecon.observe import Observation
     from kxrecon.plan import Plan
     from kxrecon.planes import PlaneClient
+    from kxrecon.scope import Scope
     from kxrecon.spec import Spec
 
 
@@ -23,6 +24,13 @@ def load(options: argparse.Namespace, files: Sequence[str] | None = None) -> Spe
     from kxrecon.spec import load
 
     return load(files or options.specs, variables=variable_values(options.variables))
+
+
+def surroundings(spec: Spec) -> Scope:
+    """The spec's scope with the other databases that its exports read: links are needed there too."""
+    from kxrecon.derive import surroundings
+
+    return surroundings(spec.desired, spec.scope)
 
 
 def plan(options: argparse.Namespace, spec: Spec) -> Plan:
@@ -37,21 +45,10 @@ def plan_over(
     """The same over planes that are already open."""
     from kxrecon.derive import derive
     from kxrecon.observe import observe
-    from kxrecon.plan import Plan, draft
+    from kxrecon.plan import draft, make
 
-    seen = observe(spec.scope, clients, workers=options.max_parallel)
+    seen = observe(surroundings(spec), clients, workers=options.max_parallel)
     made = draft(derive(spec.desired, seen.state, seen.scope), seen.state, seen.scope)
-    made_from = Plan(
-        wire=wire_name(options),
-        cluster_uri=spec.scope.cluster_uri,
-        spec_name=spec.name,
-        spec_files=spec.files,
-        spec_digest=spec.digest,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        actions=made.actions,
-        findings=made.findings,
-        allow=spec.allow,
-        unchanged=made.unchanged,
-        variables=variable_values(options.variables),
-    )
-    return made_from, seen
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    given = {name: value for name, value in variable_values(options.variables).items() if name not in spec.secrets}
+    return make(spec, made, seen.scope, wire=wire_name(options), created=created, variables=given), seen

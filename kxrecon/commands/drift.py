@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 
-from kxrecon.cli import DONE, FAILED, PENDING
 from kxrecon.commands import _flow, _options
+from kxrecon.commands._exit import DONE, FAILED, PENDING
 from kxrecon.commands._terminal import show, write
 
 

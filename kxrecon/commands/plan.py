@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kxrecon.cli import DONE, PENDING
 from kxrecon.commands import _flow, _options
+from kxrecon.commands._exit import DONE, PENDING
 from kxrecon.commands._files import PLAN
 from kxrecon.commands._terminal import show, write
 from kxrecon.report.lines import line
@@ -22,10 +22,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     _options.specs(parser)
     _options.surroundings(parser)
     _options.output(parser)
-    parser.add_argument("--out", type=Path, default=PLAN, metavar="FILE", help=f"where to save the plan (default {PLAN})")
+    parser.add_argument(
+        "--out", type=Path, default=PLAN, metavar="FILE", help=f"where to save the plan (default {PLAN})"
+    )
     parser.add_argument("--brief", action="store_true", help="without the requests")
     parser.add_argument("--detailed-exitcode", action="store_true", help="exit 2 if the plan is not empty")
-    _options.allowances(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -56,6 +57,8 @@ def _show(options: argparse.Namespace, made: Plan) -> None:
 
 def _next_step(options: argparse.Namespace, made: Plan) -> str:
     argument = "" if options.out == PLAN else f" {options.out}"
-    where = f" --sandbox-file {options.sandbox_file}" if options.sandbox_file else " --sandbox" if options.sandbox else ""
+    where = (
+        f" --sandbox-file {options.sandbox_file}" if options.sandbox_file else " --sandbox" if options.sandbox else ""
+    )
     go_on = f"; to do it: kxrecon apply{argument}{where}" if made.actions else ""
     return f"saved to {options.out}{go_on}"

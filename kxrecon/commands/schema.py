@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from kxrecon.cli import DONE
+from kxrecon.commands._exit import DONE
 from kxrecon.commands._terminal import write
 
 

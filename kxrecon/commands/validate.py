@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from kxrecon.cli import DONE, FAILED
 from kxrecon.commands import _flow, _options
+from kxrecon.commands._exit import DONE, FAILED
 from kxrecon.commands._terminal import show, write
 from kxrecon.errors import Problem, SpecError
 from kxrecon.report import problems as report
@@ -32,7 +32,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _tell(options: argparse.Namespace, problems: Sequence[Problem], entities: int | None) -> int:
     if options.json:
-        write(json.dumps({"valid": entities is not None, "problems": [_record(one) for one in problems]}, indent=2) + "\n")
+        write(
+            json.dumps({"valid": entities is not None, "problems": [_record(one) for one in problems]}, indent=2) + "\n"
+        )
     else:
         show(options, report.text(problems, entities, options.specs))
         if entities is None:

@@ -94,7 +94,9 @@ def _details(action: Action) -> str:
     lines += [f"- **{markdown(hazard.hazard)}**: {markdown(hazard.reason)}" for hazard in action.hazards]
     lines += [f"- {markdown(reason)}" for reason in (*action.reasons, *action.notes)]
     lines += [_field(*row) for change in action.changes for row in view.fields(change)]
-    lines += [f"\n{block(f'// {view.where(one)}' + chr(10) + view.request_text(one), 'kusto')}" for one in action.requests]
+    lines += [
+        f"\n{block(f'// {view.where(one)}' + chr(10) + view.request_text(one), 'kusto')}" for one in action.requests
+    ]
     return "\n".join([*lines, "", "</details>"])
 
 

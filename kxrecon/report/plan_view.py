@@ -84,7 +84,12 @@ def summary(actions: Sequence[Action], findings: Sequence[Finding]) -> str:
     found = counts(actions)
     parts = [f"{found[verb]} to {verb}" for verb in GLYPHS if found[verb]]
     hazards = sum(len(action.hazards) for action in actions)
-    words = (("blocked", "blocked"), ("handover", "for others"), ("unknown", "unknown"), ("unverifiable", "not verifiable"))
+    words = (
+        ("blocked", "blocked"),
+        ("handover", "for others"),
+        ("unknown", "unknown"),
+        ("unverifiable", "not verifiable"),
+    )
     parts += [f"{number} hazard{'s' if number > 1 else ''}" for number in [hazards] if number]
     kinds = Counter(finding.kind for finding in findings)
     parts += [f"{kinds[kind]} {word}" for kind, word in words if kinds[kind]]

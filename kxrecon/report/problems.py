@@ -23,4 +23,6 @@ def count(problems: Sequence[Problem]) -> str:
     errors = sum(problem.severity == "error" for problem in problems)
     notes = len(problems) - errors
     parts = [(errors, "error"), (notes, "note")]
-    return ", ".join(f"{number} {word}{'s' if number != 1 else ''}" for number, word in parts if number or word == "error")
+    return ", ".join(
+        f"{number} {word}{'s' if number != 1 else ''}" for number, word in parts if number or word == "error"
+    )

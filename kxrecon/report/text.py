@@ -125,25 +125,32 @@ def findings(found: Sequence[Finding]) -> Iterator[Line]:
         for finding in ones:
             subject = f"{finding.ref}: " if finding.ref else ""
             yield line(f"{subject}{finding.message}", "warn" if kind in {"blocked", "handover"} else "", indent=4)
-            for one in wrapped(finding.remedy, "dim", indent=8) if finding.remedy else ():
-                yield one
+            yield from wrapped(finding.remedy, "dim", indent=8) if finding.remedy else ()
+
+
+def began(action: Action, number: int, total: int) -> Iterator[Line]:
+    """One line of progress for an action that may take minutes."""
+    yield (*_progress(action, number, total), ("  …", "dim"))
 
 
 def outcome(outcome: Outcome, action: Action, number: int, total: int) -> Iterator[Line]:
     """One line of progress for an action that ended, and the service's words if it failed."""
     word, style = RESULTS[outcome.result]
+    time = f" {outcome.seconds:.1f} s" if outcome.result == "done" and outcome.seconds >= 0.05 else ""
+    yield (*_progress(action, number, total), (f"  {word}{time}", style))
+    if outcome.message:
+        yield from wrapped(outcome.message, indent=8)
+
+
+def _progress(action: Action, number: int, total: int) -> Line:
     names = visible(", ".join(ref.label for ref in action.refs))
     phase = "" if action.phase == "apply" else f" ({action.phase})"
-    time = f" {outcome.seconds:.1f} s" if outcome.result == "done" and outcome.seconds >= 0.05 else ""
-    yield (
+    return (
         (f"[{number:>{len(str(total))}}/{total}] ", "dim"),
         (f"{view.GLYPHS[action.verb]} ", STYLES[action.verb]),
         (f"{action.refs[0].kind} ", ""),
         (names + phase, "bold"),
-        (f"  {word}{time}", style),
     )
-    if outcome.message:
-        yield from wrapped(outcome.message, indent=8)
 
 
 def outcomes(results: Sequence[Outcome], actions: Sequence[Action]) -> Iterator[Line]:
@@ -157,11 +164,12 @@ def outcomes(results: Sequence[Outcome], actions: Sequence[Action]) -> Iterator[
             (f"  {word} ", style),
             (visible(f"{action.verb} {action.refs[0].kind} {', '.join(ref.label for ref in action.refs)}"), ""),
         )
-        for one in wrapped(result.message, "dim", indent=6) if result.message else ():
-            yield one
+        yield from wrapped(result.message, "dim", indent=6) if result.message else ()
     yield line(_tally(results) + ".", "bold")
 
 
 def _tally(results: Sequence[Outcome]) -> str:
     counted = {word: sum(result.result == word for result in results) for word in RESULTS}
-    return ", ".join(f"{number} {RESULTS[word][0].lower()}" for word, number in counted.items() if number) or "no actions"
+    return (
+        ", ".join(f"{number} {RESULTS[word][0].lower()}" for word, number in counted.items() if number) or "no actions"
+    )

@@ -1,0 +1,56 @@
+"""What stands between a plan and the cluster: the right wire, the same spec, a fresh plan, allowed hazards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from kxrecon.errors import PlanError
+
+if TYPE_CHECKING:
+    from kxrecon.plan import Plan
+    from kxrecon.spec import Spec
+
+MAX_AGE = timedelta(hours=24)
+
+
+def check_age(plan: Plan, now: datetime) -> None:
+    """Refuse a plan that is older than a day, or from the future; PlanError says what to do."""
+    try:
+        created = datetime.fromisoformat(plan.created)
+        age = now - created
+    except (TypeError, ValueError) as error:
+        raise PlanError(f"the plan says it was made at {plan.created!r}: run plan again") from error
+    if age > MAX_AGE:
+        raise PlanError(f"the plan is from {plan.created}, older than {MAX_AGE.days * 24} hours: run plan again")
+    if age < -timedelta(minutes=5):
+        raise PlanError(f"the plan is from {plan.created}, which is still to come: check the clocks, run plan again")
+
+
+def check_wire(plan: Plan, wire: str) -> None:
+    """A plan for the sandbox is not for Azure, and the other way round."""
+    if plan.wire == wire:
+        return
+    path = plan.wire.removeprefix("sandbox:")
+    remedy = f"add --sandbox-file {path}" if path != plan.wire else "leave --sandbox out"
+    raise PlanError(f"the plan was made for {plan.wire}, not for {wire}: {remedy}, or run plan again")
+
+
+def check_spec(plan: Plan, spec: Spec) -> None:
+    """What was reviewed is what runs: the spec must still be the one that the plan was made from."""
+    if plan.spec_digest != spec.digest:
+        files = ", ".join(plan.spec_files)
+        raise PlanError(f"the spec ({files}) or its variables changed since the plan was made: run plan again")
+
+
+def check_hazards(plan: Plan, spec: Spec, allow: Sequence[str], *, force: bool) -> None:
+    """Refuse a plan with hazards that nobody allowed, or one that changes too much at once; PlanError names all."""
+    from kxrecon.hazards import parse_allow, refused, too_much
+
+    allows = (*spec.allow, *map(parse_allow, allow))
+    found = refused(plan, allows, datetime.now(UTC).date())
+    found += () if force else too_much(plan)
+    if found:
+        lines = (f"  {one.message} ({one.remedy})" for one in found)
+        raise PlanError("this has not been allowed, so nothing was done:\n" + "\n".join(lines))

@@ -1,0 +1,35 @@
+"""Progress of an apply, a line per action as it ends; long-running ones also as they begin."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from kxrecon.commands._terminal import show
+from kxrecon.report import text
+
+if TYPE_CHECKING:
+    from kxrecon.apply import Event
+    from kxrecon.plan import Plan
+
+
+class Progress:
+    """Prints events. A reader who went away does not stop the apply: what was begun has to be finished."""
+
+    def __init__(self, options: argparse.Namespace, plan: Plan, *, quiet: bool) -> None:
+        self._options = options
+        self._numbers = {action.id: number for number, action in enumerate(plan.actions, 1)}
+        self._quiet = quiet
+
+    def event(self, event: Event) -> None:
+        """Show one event of the apply."""
+        if self._quiet:
+            return
+        number, total = self._numbers[event.action.id], len(self._numbers)
+        try:
+            if event.outcome is not None:
+                show(self._options, text.outcome(event.outcome, event.action, number, total))
+            elif any(request.plane == "arm" for request in event.action.requests):
+                show(self._options, text.began(event.action, number, total))
+        except BrokenPipeError:
+            self._quiet = True

@@ -1,0 +1,175 @@
+"""``kxrecon apply [PLAN|SPEC…]``: do what the plan says, tell how it went, and look whether it held."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kxrecon.commands import _flow, _gate, _options
+from kxrecon.commands._exit import DONE, FAILED, INTERRUPTED, PENDING
+from kxrecon.commands._files import PLAN
+from kxrecon.commands._progress import Progress
+from kxrecon.commands._terminal import confirm, on_terminal, show, write
+from kxrecon.commands._wire import planes, wire_name
+from kxrecon.errors import UsageError
+from kxrecon.report import text
+from kxrecon.report.lines import line
+
+if TYPE_CHECKING:
+    from kxrecon.model import Outcome
+    from kxrecon.plan import Plan
+    from kxrecon.spec import Spec
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """A plan, specs or nothing; where; output; and whether to ask."""
+    parser.add_argument(
+        "what", nargs="*", metavar="PLAN|SPEC", help=f"a saved plan or specs (default: the plan last saved, {PLAN})"
+    )
+    _options.variables(parser)
+    _options.surroundings(parser)
+    _options.output(parser)
+    parser.add_argument("--yes", action="store_true", help="do not ask; needed where nobody can be asked")
+    parser.add_argument("--digest", metavar="SHA256", help="refuse any plan but the one with this digest")
+    _options.allowances(parser)
+    parser.add_argument("--force", action="store_true", help="change more than 30 %% of an estate at once")
+
+
+def run(options: argparse.Namespace) -> int:
+    """0 converged, 2 done but something is left for others, 1 failed or still different, 130 interrupted."""
+    plan, spec = _chosen(options)
+    _check(options, plan, spec)
+    with planes(options, spec, spec.scope, read_only=False) as clients:
+        return _Apply(options, plan, spec, clients).run()
+
+
+def _chosen(options: argparse.Namespace) -> tuple[Plan, Spec]:
+    """The plan to apply, and its spec: saved, or made now from specs that were named."""
+    from kxrecon import planfile
+
+    saved = _plan_file(options.what)
+    if saved is None:
+        spec = _flow.load(options, options.what)
+        return _flow.plan(options, spec), spec
+    plan = planfile.load(saved)
+    _gate.check_age(plan, datetime.now(UTC))
+    _gate.check_wire(plan, wire_name(options))
+    options.variables = [f"{name}={value}" for name, value in plan.variables.items()] + [
+        pair for pair in options.variables if pair.partition("=")[0] not in plan.variables
+    ]
+    spec = _flow.load(options, plan.spec_files)
+    _gate.check_spec(plan, spec)
+    return plan, spec
+
+
+def _plan_file(what: Sequence[str]) -> Path | None:
+    """The saved plan that the arguments mean; None if they are specs."""
+    plans = [one for one in what if one.endswith(".json")]
+    if plans and len(what) > 1:
+        raise UsageError("apply takes one plan, or specs, not both")
+    if not what:
+        return PLAN
+    return Path(plans[0]) if plans else None
+
+
+def _check(options: argparse.Namespace, plan: Plan, spec: Spec) -> None:
+    if options.digest and options.digest.lower() != plan.digest:
+        raise UsageError(f"this plan has the digest {plan.digest}, not {options.digest}: nothing was done")
+    _gate.check_hazards(plan, spec, options.allow, force=options.force)
+
+
+class _Apply:
+    """One run of the verb over open planes."""
+
+    def __init__(self, options: argparse.Namespace, plan: Plan, spec: Spec, clients: Any) -> None:
+        self.options, self.plan, self.spec, self.clients = options, plan, spec, clients
+        self.quiet = options.json or options.markdown
+
+    def run(self) -> int:
+        """Ask, execute, read back, report."""
+        before, _ = _flow.plan_over(self.options, self.spec, self.clients)
+        if not self.plan.actions or not before.actions:
+            return self._finish((), before, interrupted=False)
+        if not self._agreed():
+            write("nothing was done.\n")
+            return FAILED
+        outcomes, interrupted = self._execute()
+        after, _ = _flow.plan_over(self.options, self.spec, self.clients)
+        return self._finish(outcomes, after, interrupted)
+
+    def _agreed(self) -> bool:
+        number = len(self.plan.actions)
+        what = f"{number} action{'s' if number != 1 else ''} on {self.plan.cluster_uri} ({self.plan.wire})"
+        if self.options.yes:
+            if not self.quiet:
+                write(f"applying {what}\n")
+            return True
+        if not on_terminal():
+            raise UsageError(f"{what}: nobody is here to be asked, so say --yes")
+        show(self.options, text.plan(self.plan, requests=False))
+        return confirm(f"Apply {what}?")
+
+    def _execute(self) -> tuple[tuple[Outcome, ...], bool]:
+        from kxrecon.apply import Applier
+
+        progress = Progress(self.options, self.plan, quiet=self.quiet)
+        applier = Applier(
+            self.plan,
+            self.clients,
+            _flow.surroundings(self.spec),
+            self.spec.secrets,
+            progress.event,
+            self.options.max_parallel,
+        )
+        outcomes = applier.run()
+        return outcomes, applier.stop.is_set()
+
+    def _finish(self, outcomes: tuple[Outcome, ...], after: Plan, interrupted: bool) -> int:
+        failed = any(outcome.result in ("failed", "skipped") for outcome in outcomes)
+        verdict = _verdict(after, outcomes)
+        if self.options.json:
+            write(json.dumps(_record(self.plan, outcomes, after, verdict), indent=2, ensure_ascii=False) + "\n")
+        elif self.options.markdown:
+            from kxrecon.report import markdown
+
+            write(markdown.outcomes(self.plan, outcomes, verdict))
+        else:
+            if outcomes:
+                show(self.options, text.outcomes(outcomes, self.plan.actions))
+            if after.actions or after.blocked:
+                show(self.options, text.drift(after))
+            show(self.options, [line(verdict, "bold")])
+        if interrupted:
+            return INTERRUPTED
+        if failed or after.actions:
+            return FAILED
+        return PENDING if after.blocked else DONE
+
+
+def _verdict(after: Plan, outcomes: Sequence[Outcome]) -> str:
+    go_on = f"to go on: kxrecon plan {' '.join(after.spec_files)}"
+    if after.actions:
+        return f"not converged: {len(after.actions)} actions are left; {go_on}."
+    if after.blocked:
+        return f"done, but not complete: the rest is for others, see above; then {go_on}."
+    if not outcomes:
+        return "nothing to do: the cluster is what the spec says."
+    return "converged: the cluster is what the spec says."
+
+
+def _record(plan: Plan, outcomes: Sequence[Outcome], after: Plan, verdict: str) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from kxrecon.planfile import to_json
+
+    return {
+        "digest": plan.digest,
+        "outcomes": [asdict(outcome) for outcome in outcomes],
+        "converged": not after.actions and not after.blocked,
+        "verdict": verdict,
+        "left": to_json(after),
+    }
