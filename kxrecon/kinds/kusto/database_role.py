@@ -1,0 +1,214 @@
+"""Roles on a database: one entity per database, role and principal.
+
+Roles are additive unless the spec says ``exact:``. Whoever else is in a role stays; the role is never set
+as a whole, so that no spec can empty it (learn.microsoft.com, Manage database security roles).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import Any
+
+from kxrecon import kql
+from kxrecon.errors import Problem
+from kxrecon.kinds import World
+from kxrecon.kinds.kusto import _reads
+from kxrecon.model import (
+    Answers,
+    Change,
+    Entity,
+    Failure,
+    Gap,
+    Hazard,
+    Leaf,
+    Need,
+    Plane,
+    Read,
+    Reading,
+    Ref,
+    Request,
+    State,
+    Step,
+    Table,
+)
+from kxrecon.principals import (
+    fqn_of,
+    identity_fqn,
+    is_identity,
+    observed_symbol,
+    parse,
+    symbol_of,
+    unknown_principal,
+)
+from kxrecon.scope import Scope
+
+PLANE: Plane = "kusto"
+SECTION: tuple[str, ...] = ("databases", "*", "roles", "*")
+KIND = "database_role"
+ROLES = ("admins", "users", "viewers", "unrestrictedviewers", "ingestors", "monitors")
+_PLURALS = {role[:-1]: role for role in ROLES}
+MARK = "kxrecon/"
+
+# Roles that include another one (learn.microsoft.com, Kusto role-based access control).
+_IMPLIED_BY = {
+    "users": ("admins",),
+    "viewers": ("admins", "users"),
+    "ingestors": ("admins",),
+    "monitors": ("admins",),
+}
+_CLUSTER_IMPLIED_BY = {
+    "admins": ("AllDatabasesAdmin",),
+    "users": ("AllDatabasesAdmin",),
+    "viewers": ("AllDatabasesAdmin", "AllDatabasesViewer"),
+    "ingestors": ("AllDatabasesAdmin",),
+    "monitors": ("AllDatabasesAdmin", "AllDatabasesMonitor"),
+}
+
+
+def grant(database: str, role: str, symbol: str, reasons: tuple[str, ...]) -> Entity:
+    """The entity that puts ``symbol`` into a role (plural) of a database."""
+    return Entity(Ref(KIND, (database, role, symbol)), {}, reasons=reasons)
+
+
+def desire(name: tuple[str, ...], doc: Any, scope: Scope) -> Iterable[Entity | Problem]:
+    """``{add: […]}`` or ``{exact: […]}`` under the role's name."""
+    database, role = name
+    path = ("databases", database, "roles", role)
+    if role not in ROLES:
+        remedy = f"roles are {', '.join(ROLES)}"
+        yield Problem(f"unknown role '{role}'", path=path, entity=database, remedy=remedy)
+        return
+    exact = "exact" in doc
+    principals = doc["exact"] if exact else doc.get("add") or ()
+    if exact and not principals:
+        remedy = "list who stays, or use add: and leave the others alone"
+        yield Problem(f"exact: [] would empty the role {role}", path=(*path, "exact"), entity=database, remedy=remedy)
+    for index, written in enumerate(principals):
+        at = (*path, "exact" if exact else "add", index)
+        symbol = symbol_of(written, scope)
+        if symbol is None:
+            yield unknown_principal(written, at, f"{database}/{role}")
+            continue
+        attributes: dict[str, Any] = {"exact": True} if exact else {}
+        if parse(written):
+            attributes["fqn"] = written
+        yield Entity(Ref(KIND, (database, role, symbol)), {}, attributes=attributes, path=at)
+
+
+def describe(entity: Entity) -> Any:
+    """The role with this one principal; the entries of one role are joined by whoever writes the spec."""
+    return {"exact" if entity.attributes.get("exact") else "add": [entity.ref.name[2]]}
+
+
+def reads(scope: Scope, known: Answers) -> Iterable[Read]:
+    """The principals of each database."""
+    return (_reads.principals(database) for database in scope.databases)
+
+
+def observe(answers: Answers, scope: Scope) -> Iterable[Entity | Reading | Gap]:
+    """Everybody in a role of a database; rows inherited from the cluster are another kind's."""
+    for database in scope.databases:
+        answer = answers.get(_reads.principals(database))
+        if isinstance(answer, Failure):
+            yield Gap(KIND, (database,), answer)
+        elif isinstance(answer, Table):
+            yield from _entities(database, answer, scope)
+
+
+def _entities(database: str, answer: Table, scope: Scope) -> Iterator[Entity]:
+    names = ("Role", "PrincipalObjectId", "PrincipalFQN", "PrincipalDisplayName", "Notes")
+    columns = [answer.index(name) for name in names]
+    taken: dict[Ref, str] = {}
+    for row in answer.rows:
+        cells = ["" if at is None or row[at] is None else str(row[at]) for at in columns]
+        role, object_id, fqn, display, notes = cells
+        plural = _plural(role)
+        if plural is None:
+            continue
+        symbol = observed_symbol(object_id, fqn, display, scope)
+        ref = Ref(KIND, (database, plural, symbol))
+        if taken.setdefault(ref, object_id) != object_id:
+            # Two principals answer to one name of the spec: neither may be taken for the other.
+            ref = Ref(KIND, (database, plural, observed_symbol(object_id, fqn, "", Scope())))
+        attributes = {"fqn": fqn, "objectId": object_id.lower(), "notes": notes}
+        yield Entity(ref, {}, attributes=attributes, owner=notes if notes.startswith(MARK) else None)
+
+
+def _plural(role: str) -> str | None:
+    """``Database Samples Viewer`` → ``viewers``; None for roles of the cluster (``AllDatabasesViewer``)."""
+    if role.startswith("All"):
+        return None
+    lowered = role.lower()
+    if lowered.endswith("unrestricted viewer"):
+        return "unrestrictedviewers"
+    word = lowered.rpartition(" ")[2]
+    return _PLURALS.get(word) or (word if word in ROLES else None)
+
+
+def needs(entity: Entity) -> Iterable[Need]:
+    """The identity, where the principal is one: before, it has no id to grant to."""
+    symbol = entity.ref.name[2]
+    return () if "=" in symbol else (Need(Ref("cluster_identity", (symbol,))),)
+
+
+def group(change: Change) -> Hashable:
+    """One command adds, or drops, many principals of one role; the note on them is the command's too."""
+    database, role, _ = change.ref.name
+    return (database, role, change.verb, change.entity.owner if change.verb == "create" else None)
+
+
+def act(changes: Sequence[Change], world: World) -> Sequence[Step]:
+    """``.add`` or ``.drop`` with all principals of the group."""
+    database, role, _ = changes[0].ref.name
+    name = kql.identifier(database)
+    gone = changes[0].verb == "delete"
+    principals = kql.command(*_separated(_principal(change.entity, world.scope) for change in changes))
+    owner = None if gone else changes[0].entity.owner
+    note = f" {kql.verbatim(owner)}" if owner else ""
+    text = kql.command(f".{'drop' if gone else 'add'} database {name} {role} (", principals, f"){note}")
+    hazards = tuple(_hazard(change.ref, world) for change in changes) if gone else ()
+    blocked = gone and role == "admins" and not _remaining(database, world)
+    if blocked:
+        return (Step((), hazards=hazards, notes=("a database must keep an admin: nothing is sent",)),)
+    return (Step((Request("kusto", database, text),), hazards=hazards),)
+
+
+def _separated(texts: Iterable[tuple[str | Leaf, ...]]) -> Iterator[str | tuple[str | Leaf, ...]]:
+    for index, text in enumerate(texts):
+        if index:
+            yield ", "
+        yield text
+
+
+def _principal(entity: Entity, scope: Scope) -> tuple[str | Leaf, ...]:
+    symbol = entity.ref.name[2]
+    observed = entity.attributes.get("fqn")
+    if entity.attributes.get("objectId") and observed:
+        return kql.quoted(observed)  # as the service itself names whoever is to go
+    if is_identity(symbol, scope):
+        return kql.quoted(*identity_fqn(symbol, scope))
+    return kql.quoted(fqn_of(symbol, observed, scope))
+
+
+def _remaining(database: str, world: World) -> bool:
+    desired = world.desired.entities
+    return any(ref.kind == KIND and ref.name[:2] == (database, "admins") for ref in desired)
+
+
+def _hazard(ref: Ref, world: World) -> Hazard:
+    database, role, symbol = ref.name
+    if role == "admins" and not _remaining(database, world):
+        return Hazard("locks-out", ref, f"{symbol} is the last admin of {database}")
+    return Hazard("removes-access", ref, f"{symbol} leaves the {role} of {database}")
+
+
+def covers(entity: Entity, observed: State) -> str | None:
+    """A wider role of the same principal, on the database or on the cluster; groups are not looked into."""
+    database, role, symbol = entity.ref.name
+    for wider in _IMPLIED_BY.get(role, ()):
+        if Ref(KIND, (database, wider, symbol)) in observed.entities:
+            return f"{symbol} is among the {wider} of {database}"
+    for wider in _CLUSTER_IMPLIED_BY.get(role, ()):
+        if Ref("cluster_role", (wider, symbol)) in observed.entities:
+            return f"{symbol} is {wider} of the cluster"
+    return None
