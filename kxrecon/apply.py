@@ -1,8 +1,8 @@
 """Executing a plan: what it says, in its order, as concurrently as its edges allow; it decides nothing.
 
-Before an action is sent, the entities that it was made from are read again (``changed``); a value known
-only after another action is bound from a fresh read of what that action made. A failed action stops
-what depends on it and nothing else.
+Before an action is sent, the entities that it was made from are read again (``recheck.py``); a value
+known only after another action is bound from a fresh read of what that action made. A failed action
+stops what depends on it and nothing else.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Literal
 
 from kxrecon.errors import KxreconError, PlaneError, Unanswered
-from kxrecon.kinds import NAMES
 from kxrecon.leaves import bind, request_unknowns
-from kxrecon.model import Action, Outcome, Ref, Request, State, Unknown
-from kxrecon.observe import Planes, observe
-from kxrecon.plan import Plan, fingerprint
+from kxrecon.model import Action, Outcome, Request, Unknown
+from kxrecon.observe import Planes
+from kxrecon.plan import Plan
+from kxrecon.recheck import Recheck
 from kxrecon.scope import Scope
 
 
@@ -50,7 +50,7 @@ class Applier:
         self._lock = threading.Lock()
         self._exclusive: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self._known: dict[Unknown, str] = {}
-        self._written: dict[Ref, str | None] = {}
+        self._recheck = Recheck(self.plan, self.planes, self.scope)
 
     def run(self) -> tuple[Outcome, ...]:
         """Execute; always returns one outcome per action, in the plan's order. Ctrl-C lets what is in flight finish."""
@@ -118,84 +118,23 @@ class Applier:
             return self._exclusive[key]
 
     def _perform(self, action: Action) -> None:
-        changed = self._changed_since(action)
+        changed = self._recheck.changed(action)
         if changed:
-            raise PlaneError(f"changed since the plan was made, so nothing was sent: {changed}. Run plan again")
+            raise PlaneError(f"since the plan was made, {changed}: nothing was sent, run plan again")
         for request in action.requests:
             self._send(action, request)
-        self._expect(action)
+        self._recheck.written(action)
 
     def _send(self, action: Action, request: Request) -> None:
-        missing = [leaf for leaf in request_unknowns(request) if leaf not in self._known]
-        if missing:
-            self._learn(missing)
-        bound = bind(request, self._known.get, self.secrets)
-        plane = self.planes[request.plane]
-        try:
-            plane.write(bound)
-        except Unanswered as error:
-            if not self._arrived(action):
-                raise Unanswered(f"{error} (and a fresh read does not show it)") from error
-
-    def _learn(self, missing: list[Unknown]) -> None:
-        """Read again what earlier actions made, and remember what only the service could say."""
-        kinds = sorted({leaf.ref.kind for leaf in missing})
-        observation = observe(self.scope, self.planes, kinds=kinds, workers=1)
-        with self._lock:
-            self.scope = replace(self.scope, directory=observation.scope.directory)
-        for leaf in missing:
-            found = observation.scope.directory.attributes.get(leaf.ref.name[0], {}).get(leaf.attribute)
-            if found:
+        for leaf in request_unknowns(request):
+            if leaf not in self._known and (found := self._recheck.attribute(leaf.ref, leaf.attribute)):
                 self._known[leaf] = found
-
-    def _arrived(self, action: Action) -> bool:
-        """After a lost answer: does a fresh read show what the action wanted?"""
-        state = self._read_again(action)
-        return all(_as_wanted(change.desired, state, change.ref) for change in action.changes) and bool(action.changes)
-
-    def _changed_since(self, action: Action) -> str | None:
-        """What differs from the entities that the action was made from; None if nothing does."""
-        state = self._read_again(action)
-        for ref, expected in zip(action.refs, action.fingerprints, strict=True):
-            if ref in self._written:
-                expected = self._written[ref]
-            if state.gap(ref):
-                return f"{ref} can no longer be read"
-            found = state.entities.get(ref)
-            if fingerprint(found) != expected and not _already(action, found, ref):
-                return str(ref) if found else f"{ref} is gone"
-        return None
-
-    def _read_again(self, action: Action) -> State:
-        kinds = sorted({ref.kind for ref in action.refs}, key=list(NAMES).index)
-        return observe(_narrow(self.scope, action), self.planes, kinds=kinds, workers=2).state
-
-    def _expect(self, action: Action) -> None:
-        """A later action on the same ref starts from what this one made."""
-        later = [other for other in self.plan.actions if other.id != action.id and set(other.refs) & set(action.refs)]
-        if not later:
-            return
-        state = self._read_again(action)
-        with self._lock:
-            self._written.update({ref: fingerprint(state.entities.get(ref)) for ref in action.refs})
-
-
-def _narrow(scope: Scope, action: Action) -> Scope:
-    """The scope with only the databases that an action touches, so that reading again stays small."""
-    named = {part for ref in action.refs for part in ref.name}
-    touched = tuple(database for database in scope.databases if database in named)
-    return replace(scope, databases=touched) if touched else scope
-
-
-def _as_wanted(desired: object, state: State, ref: Ref) -> bool:
-    found = state.entities.get(ref)
-    return found == desired if desired is not None else found is None
-
-
-def _already(action: Action, found: object, ref: Ref) -> bool:
-    """True if the entity already is as the action wants it: somebody was faster, or an earlier try arrived."""
-    change = next((change for change in action.changes if change.ref == ref), None)
-    return change is not None and found == change.desired
+        bound = bind(request, self._known.get, self.secrets)
+        try:
+            self.planes[request.plane].write(bound)
+        except Unanswered as error:
+            if not self._recheck.arrived(action):
+                raise Unanswered(f"{error}; a fresh read does not show it") from error
 
 
 def _past(outcome: Outcome) -> str:

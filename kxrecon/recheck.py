@@ -1,0 +1,96 @@
+"""Reading again just before writing: what was reviewed is what runs.
+
+One fresh read of a kind serves all actions that are about to be sent within ``FRESH`` seconds, so that
+an apply of thousands of actions does not read thousands of times; an own write to an entity that a
+later action touches makes the reading of its kind stale at once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+from kxrecon.model import Action, Ref, State
+from kxrecon.observe import Planes, observe
+from kxrecon.plan import Plan, fingerprint
+from kxrecon.scope import Scope
+
+FRESH = 5.0  # seconds that a reading counts as "just before the write"
+
+
+class Recheck:
+    """What the cluster shows now, by kind, and whether it still is what a plan's actions were made from."""
+
+    def __init__(self, plan: Plan, planes: Planes, scope: Scope, clock: Callable[[], float] = time.monotonic) -> None:
+        named = {part for action in plan.actions for ref in action.refs for part in ref.name}
+        touched = tuple(database for database in scope.databases if database in named)
+        self.scope = replace(scope, databases=touched)
+        self._planes = planes
+        self._clock = clock
+        self._times: dict[Ref, int] = defaultdict(int)
+        for action in plan.actions:
+            for ref in action.refs:
+                self._times[ref] += 1
+        self._expected: dict[Ref, str | None] = {}
+        self._states: dict[str, tuple[float, State]] = {}
+        self._guard = threading.Lock()
+        self._locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    def state(self, kind: str, *, now: bool = False) -> State:
+        """The state of one kind, read within the last FRESH seconds; ``now`` reads in any case."""
+        with self._guard:
+            lock = self._locks[kind]
+        with lock:
+            asked = self._clock()
+            read_at, state = self._states.get(kind, (-FRESH, State()))
+            if now or asked - read_at >= FRESH:
+                observation = observe(self.scope, self._planes, kinds=(kind,), workers=4)
+                state = observation.state
+                self._states[kind] = (asked, state)
+                with self._guard:
+                    self.scope = replace(self.scope, directory=observation.scope.directory)
+            return state
+
+    def changed(self, action: Action) -> str | None:
+        """What differs from the entities that the action was made from, in words; None if nothing does."""
+        for ref, planned in zip(action.refs, action.fingerprints, strict=True):
+            state = self.state(ref.kind)
+            expected = self._expected.get(ref, planned)
+            if state.gap(ref):
+                return f"{ref} can no longer be read"
+            found = state.entities.get(ref)
+            if fingerprint(found) != expected and not self._already(action, ref, state):
+                return f"{ref} was changed" if found else f"{ref} is gone"
+        return None
+
+    def _already(self, action: Action, ref: Ref, state: State) -> bool:
+        """True if the entity is as the action wants it: an earlier try arrived, or somebody was faster."""
+        change = next((change for change in action.changes if change.ref == ref), None)
+        return change is not None and state.entities.get(ref) == change.desired
+
+    def arrived(self, action: Action) -> bool:
+        """After a lost answer: does a read made now show what the action wanted?"""
+        return bool(action.changes) and all(
+            self.state(change.ref.kind, now=True).entities.get(change.ref) == change.desired
+            for change in action.changes
+        )
+
+    def written(self, action: Action) -> None:
+        """Remember what an action made of entities that a later action touches again."""
+        again = [ref for ref in action.refs if self._times[ref] > 1]
+        for kind in dict.fromkeys(ref.kind for ref in again):
+            state = self.state(kind, now=True)
+            self._expected.update({ref: fingerprint(state.entities.get(ref)) for ref in again if ref.kind == kind})
+
+    def attribute(self, ref: Ref, attribute: str) -> str | None:
+        """An id that only the service could assign, from a read made now."""
+        self.state(ref.kind, now=True)
+        return self.scope.directory.attributes.get(ref.name[0], {}).get(attribute)
+
+    def forget(self, kinds: Iterable[str]) -> None:
+        """Make the readings of some kinds stale."""
+        for kind in kinds:
+            self._states.pop(kind, None)
