@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from kxrecon.graph import Node
 from kxrecon.kinds import World, kind
-from kxrecon.model import Change, Entity, Ref, Step
+from kxrecon.model import Change, Entity, Ref, State, Step
 
 # Changing these does not touch what an export writes.
 _HARMLESS = frozenset({"folder", "docString"})
@@ -27,6 +27,19 @@ def around(nodes: Sequence[Node], by_ref: Mapping[Ref, Node], world: World) -> l
                 for export in _running_on(change.ref, world):
                     result.extend(_pause(export, node, by_ref, world))
     return _once(result)
+
+
+def resumed(desired: State, observed: State, paused: frozenset[Ref]) -> State:
+    """Desired, with the exports enabled that an unfinished run of ours disabled and nothing enabled since."""
+    entities = dict(desired.entities)
+    for ref in paused:
+        seen = observed.entities.get(ref)
+        if seen is None or seen.fields.get("isDisabled") is not True:
+            continue
+        wanted = entities.get(ref, seen)
+        if ref not in entities or "isDisabled" not in wanted.fields:
+            entities[ref] = replace(wanted, fields={**wanted.fields, "isDisabled": False})
+    return replace(desired, entities=entities)
 
 
 def _top(field: str) -> str:

@@ -65,16 +65,24 @@ class Draft:
     unchanged: int
 
 
-def draft(derivation: Derivation, observed: State, scope: Scope) -> Draft:
-    """Adopt, diff, group, order. Pure: the same states give the same actions, whatever order they came in."""
-    desired = adopt(derivation.desired, observed, scope)
+def draft(derivation: Derivation, observed: State, scope: Scope, *, paused: frozenset[Ref] = frozenset()) -> Draft:
+    """Adopt, diff, group, order. Pure: the same states give the same actions, whatever order they came in.
+
+    ``paused`` are exports that an unfinished run of ours disabled: they are enabled again, without a hazard.
+    """
+    desired = adopt(pause.resumed(derivation.desired, observed, paused), observed, scope)
     differences = diff(desired, observed)
     world = World(scope, observed, desired)
     changes, findings = _permitted(differences, derivation, scope)
     nodes = _nodes(changes, derivation.needs, world)
-    actions = tuple(_actions(order(nodes)))
+    actions = tuple(_without_restart(action, paused) for action in _actions(order(nodes)))
     findings = (*derivation.findings, *findings, *_unverifiable(differences))
     return Draft(actions, findings, len(desired.entities) - len(differences.changes) - len(differences.unknown))
+
+
+def _without_restart(action: Action, paused: frozenset[Ref]) -> Action:
+    kept = tuple(h for h in action.hazards if not (h.hazard == "restarts-export" and h.ref in paused))
+    return action if len(kept) == len(action.hazards) else replace(action, hazards=kept)
 
 
 def _permitted(differences: Differences, derivation: Derivation, scope: Scope) -> tuple[list[Change], list[Finding]]:
