@@ -16,6 +16,7 @@ from typing import Any
 from kxrecon.errors import Problem
 from kxrecon.kinds import World
 from kxrecon.kinds.arm._ids import cluster_read, enclosing, last_segment, subscription
+from kxrecon.kinds.arm._roles import GUIDS, NAMES, WIDER, role_guid
 from kxrecon.model import (
     FUNCTIONS,
     Answers,
@@ -43,40 +44,6 @@ SECTION: tuple[str, ...] = ("roleAssignments", "*")
 KIND = "role_assignment"
 MARK = "kxrecon/"
 
-ROLES: Mapping[str, str] = {
-    "Storage Blob Data Owner": "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",
-    "Storage Blob Data Contributor": "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
-    "Storage Blob Data Reader": "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",
-    "Storage Blob Delegator": "db58b8e5-c6ad-4a2a-8342-4190687cbf4a",
-    "Storage Account Contributor": "17d1049b-9a84-46fb-8f53-869881c3d3ab",
-    "Storage Queue Data Contributor": "974c5e8b-45b9-4653-ba55-5f855dd0fb88",
-    "Storage Queue Data Message Sender": "c6a89b2d-59bc-44d0-9896-0f6e12d7b80a",
-    "Storage Queue Data Reader": "19e7f393-937e-4f77-808e-94535e297925",
-    "Storage Table Data Contributor": "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3",
-    "Storage Table Data Reader": "76199698-9eea-4c19-bc75-cec21354c6b6",
-    "Contributor": "b24988ac-6180-42a0-ab88-20f7382dd24c",
-    "Owner": "8e3af657-a8ff-443c-a75c-2fe8c4bcb635",
-    "Reader": "acdd72a7-3385-48ef-bd42-f606fba81ae7",
-    "User Access Administrator": "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9",
-    "Role Based Access Control Administrator": "f58310d9-a9f6-439a-9e8d-f62e7b41a168",
-    "Managed Identity Operator": "f1a07417-d97a-45cb-824c-7a7467783830",
-    "Managed Identity Contributor": "e40ec5ca-96e0-45a2-b4ff-59039f2c2b59",
-}
-_GUIDS = {name.lower(): guid for name, guid in ROLES.items()}
-_NAMES = {guid: name for name, guid in ROLES.items()}
-
-_OWNER, _CONTRIBUTOR, _READER = (ROLES[f"Storage Blob Data {word}"] for word in ("Owner", "Contributor", "Reader"))
-# Roles whose data actions include those of another. Owner and Contributor have no data actions at all.
-_WIDER = {
-    _CONTRIBUTOR: (_CONTRIBUTOR, _OWNER),
-    _READER: (_READER, _CONTRIBUTOR, _OWNER),
-}
-
-
-def role_guid(role: str) -> str | None:
-    """The GUID of a role given by its built-in name or by GUID; None for a name that is not built in."""
-    return role.lower() if is_guid(role) else _GUIDS.get(role.strip().lower())
-
 
 def assignment(
     scope_id: str, role: str, symbol: str, reasons: tuple[str, ...], *, accept_conditional: bool = False
@@ -88,7 +55,7 @@ def assignment(
     guid = role_guid(role)
     if guid is None:
         raise ValueError(f"unknown role '{role}': use the GUID of its definition")
-    attributes = {"roleName": _NAMES.get(guid, role), "scope": scope_id, "acceptConditional": accept_conditional}
+    attributes = {"roleName": NAMES.get(guid, role), "scope": scope_id, "acceptConditional": accept_conditional}
     fields = {} if accept_conditional else {"condition": None}
     return Entity(Ref(KIND, (_scope_key(scope_id), guid, symbol)), fields, attributes=attributes, reasons=reasons)
 
@@ -118,8 +85,8 @@ def _problems(principal: str, role: str, scope_id: str, scope: Scope, path: tupl
             remedy = f"write {fqn.prefix}=<object id> under principals:"
             yield Problem(f"'{principal}' has no object id", path=(*path, "principal"), entity=label, remedy=remedy)
     if role_guid(role) is None:
-        near = get_close_matches(role.lower(), _GUIDS, 1)
-        remedy = f"did you mean '{_NAMES[_GUIDS[near[0]]]}'?" if near else "use the GUID of its definition"
+        near = get_close_matches(role.lower(), GUIDS, 1)
+        remedy = f"did you mean '{NAMES[GUIDS[near[0]]]}'?" if near else "use the GUID of its definition"
         yield Problem(f"unknown role '{role}'", path=(*path, "role"), entity=label, remedy=remedy)
     if not scope_id.startswith("/"):
         remedy = "write an ARM id: /subscriptions/<id>/resourceGroups/<group>/…"
@@ -130,7 +97,7 @@ def describe(entity: Entity) -> Any:
     """The entry as a spec holds it; the role by name where it is built in."""
     scope_id, guid, symbol = entity.ref.name
     where = entity.attributes.get("scope") or scope_id
-    doc = {"principal": symbol, "role": _NAMES.get(guid, guid), "scope": where}
+    doc = {"principal": symbol, "role": NAMES.get(guid, guid), "scope": where}
     return doc if entity.fields.get("condition", "") is None else {**doc, "acceptConditional": True}
 
 
@@ -303,7 +270,7 @@ def _delete(change: Change) -> Step:
     scope_id = str(attributes.get("scope") or key)
     body = {"scope": scope_id, "name": str(attributes["assignmentName"])}
     request = Request("arm", subscription(scope_id), ("roleAssignments.delete",), body)
-    hazard = Hazard("removes-access", change.ref, f"{symbol} loses {_NAMES.get(guid, guid)} at {scope_id}")
+    hazard = Hazard("removes-access", change.ref, f"{symbol} loses {NAMES.get(guid, guid)} at {scope_id}")
     return Step((request,), hazards=(hazard,))
 
 
@@ -314,7 +281,7 @@ def covers(entity: Entity, observed: State) -> str | None:
     groups = reading.values["groups"] if reading else ()
     above = reading.values["above"].get(subscription(scope_id), ()) if reading else ()
     for scope_above in dict.fromkeys((*enclosing(scope_id), *above)):
-        for role in _WIDER.get(guid, (guid,)):
+        for role in WIDER.get(guid, (guid,)):
             for holder in (symbol, *groups):
                 evidence = _evidence(observed, Ref(KIND, (scope_above, role, holder)), entity)
                 if evidence:
@@ -330,4 +297,4 @@ def _evidence(observed: State, ref: Ref, entity: Entity) -> str | None:
     if ref.name[2] != symbol and symbol not in row.attributes.get("via", ()):
         return None
     through = "" if ref.name[2] == symbol else f" through {ref.name[2]}"
-    return f"{symbol} has {_NAMES.get(ref.name[1], ref.name[1])} at {ref.name[0]}{through}"
+    return f"{symbol} has {NAMES.get(ref.name[1], ref.name[1])} at {ref.name[0]}{through}"
