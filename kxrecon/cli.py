@@ -1,7 +1,8 @@
 """The command line: arguments → verb → exit code, and the one place where errors become messages.
 
 A verb is a module in ``kxrecon.commands`` with ``arguments(parser)`` and ``run(options) -> int``. Only
-the module of the verb that was asked for is imported, so ``--help`` stays as fast as argparse.
+the module of the verb that was asked for is imported, and what this module imports is part of the
+price of ``--help``: therefore so little, and so late.
 
 Exit codes: 0 nothing to do, or done · 2 changes are pending · 1 failed, usage errors included ·
 3 unexpected (a log file with the traceback) · 130 interrupted.
@@ -11,16 +12,18 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
-from collections.abc import Mapping, Sequence
 from importlib import import_module
-from types import FrameType
-from typing import NoReturn
 
 from kxrecon import __version__
 from kxrecon.commands._exit import FAILED, INTERRUPTED, UNEXPECTED
-from kxrecon.errors import KxreconError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Mapping, Sequence
+    from types import FrameType
+    from typing import NoReturn
 
 VERBS: Mapping[str, str] = {
     "validate": "check specs without a network: every problem, each with its place",
@@ -43,7 +46,27 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError instead of ending the process."""
+        from kxrecon.errors import UsageError
+
         raise UsageError(f"{message}\n{self.format_usage().strip()}\ntry: {self.prog} --help")
+
+
+class Help(argparse.RawDescriptionHelpFormatter):
+    """argparse's layout; knows the width itself, as argparse would import shutil (and with it zlib, bz2, lzma) for it."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=28, width=_width())
+
+
+def _width() -> int:
+    try:
+        return int(os.environ.get("COLUMNS", "")) - 2
+    except ValueError:
+        pass
+    try:
+        return max(os.get_terminal_size().columns, 40) - 2
+    except OSError:
+        return 98
 
 
 def parser(chosen: str | None) -> Parser:
@@ -52,14 +75,19 @@ def parser(chosen: str | None) -> Parser:
         prog="kxrecon",
         description="One YAML file in, a running Azure Data Explorer continuous export out.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=Help,
         allow_abbrev=False,
     )
     root.add_argument("--version", action="version", version=f"kxrecon {__version__}")
     verbs = root.add_subparsers(dest="verb", metavar="COMMAND", title="commands", required=True)
     for name, purpose in VERBS.items():
-        sentence = purpose[0].upper() + purpose[1:] + "."
-        one = verbs.add_parser(name, help=purpose, description=sentence, allow_abbrev=False)
+        one = verbs.add_parser(
+            name,
+            help=purpose,
+            description=purpose[0].upper() + purpose[1:] + ".",
+            formatter_class=Help,
+            allow_abbrev=False,
+        )
         if name == chosen:
             import_module(f"kxrecon.commands.{name}").arguments(one)
     return root
@@ -70,8 +98,6 @@ def main(argv: Sequence[str]) -> int:
     try:
         code = _run(argv)
         sys.stdout.flush()
-    except KxreconError as error:
-        return _failed(str(error))
     except KeyboardInterrupt:
         return _interrupted()
     except BrokenPipeError:
@@ -79,13 +105,15 @@ def main(argv: Sequence[str]) -> int:
     except SystemExit as end:  # argparse's --help and --version
         return int(end.code or 0)
     except Exception as error:
-        return _unexpected(error, argv)
+        return _told(error, argv)
     return code
 
 
 def _run(argv: Sequence[str]) -> int:
     chosen = next((word for word in argv if not word.startswith("-")), None)
     if chosen is not None and chosen not in VERBS:
+        from kxrecon.errors import UsageError
+
         raise UsageError(_no_such_verb(chosen))
     options = parser(chosen).parse_args(argv)
     # A pipeline that is cancelled sends SIGTERM: it shall end as Ctrl-C does, not in mid-sentence.
@@ -109,15 +137,27 @@ def _raise_interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _on_terminate(action: signal._HANDLER) -> signal._HANDLER:
+    import signal
+
     try:
         return signal.signal(signal.SIGTERM, action)
     except ValueError:  # not the main thread: whoever embeds us keeps the signal
         return None
 
 
-def _failed(message: str) -> int:
-    _say(f"kxrecon: {message}")
-    return FAILED
+def _told(error: Exception, argv: Sequence[str]) -> int:
+    """What a person can mend is said in one message; anything else is ours to mend, and goes to a log file."""
+    from kxrecon.errors import KxreconError
+
+    if isinstance(error, KxreconError):
+        _say(f"kxrecon: {error}")
+        return FAILED
+    from kxrecon.commands._crash import write_log
+
+    place = write_log(error, argv)
+    _say(f"kxrecon: unexpected {type(error).__name__}: {error}")
+    _say(f"this is a defect of kxrecon; the details are in {place}")
+    return UNEXPECTED
 
 
 def _interrupted() -> int:
@@ -129,15 +169,6 @@ def _nobody_reads() -> int:
     # `kxrecon plan … | head`: Python would complain once more when it flushes stdout at exit.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return FAILED
-
-
-def _unexpected(error: Exception, argv: Sequence[str]) -> int:
-    from kxrecon.commands._crash import write_log
-
-    place = write_log(error, argv)
-    _say(f"kxrecon: unexpected {type(error).__name__}: {error}")
-    _say(f"this is a defect of kxrecon; the details are in {place}")
-    return UNEXPECTED
 
 
 def _say(message: str) -> None:

@@ -1,0 +1,139 @@
+"""The bare world that a spec takes for granted: what an empty sandbox has to hold before the first plan.
+
+Clusters, databases, accounts, identities, SQL servers and principals exist; grants, policies, external
+tables and exports do not. The result is a neutral JSON document: the sandbox reads nothing else of a
+spec, and ``--inventory FILE`` takes the same form for a world that differs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from kxrecon.derive import surroundings
+from kxrecon.model import Entity, Ref
+from kxrecon.scope import Scope
+from kxrecon.storage_uri import locate
+
+if TYPE_CHECKING:
+    from kxrecon.spec import Spec
+
+Document = dict[str, Any]
+
+# Where the sandbox puts what the spec names by address alone.
+GROUP = "/subscriptions/00000000-0000-4000-8000-000000000000/resourceGroups/sandbox"
+_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
+_TYPES = {"aadapp": "ServicePrincipal", "aadgroup": "Group", "aaduser": "User"}
+
+
+def inventory(spec: Spec) -> Document:
+    """What ``spec`` addresses as existing, as an inventory document of version 1."""
+    scope = surroundings(spec.desired, spec.scope)
+    entities = spec.desired.entities
+    return {
+        "version": 1,
+        "clusters": [_cluster(scope, entities)] if scope.cluster_uri else [],
+        "identities": [{"resourceId": one} for one in sorted(set(scope.identities.values())) if one],
+        "storageAccounts": _accounts(scope, entities.values()),
+        "sqlServers": _sql_servers(scope, entities.values()),
+        "principals": list(_principals(scope, entities.values())),
+        "roleAssignments": [],
+        "strict": False,
+    }
+
+
+def _cluster(scope: Scope, entities: Mapping[Ref, Entity]) -> Document:
+    databases: dict[str, Document] = {name: {"tables": {}} for name in scope.databases}
+    for export in _of(entities.values(), "continuous_export"):
+        own = databases.setdefault(export.ref.name[0], {"tables": {}})
+        own["tables"].update(_source_tables(export, entities))
+    name = scope.cluster_uri.split("//")[-1].split(".")[0]
+    return {
+        "uri": scope.cluster_uri,
+        "resourceId": scope.cluster_id or f"{GROUP}/providers/Microsoft.Kusto/clusters/{name}",
+        "databases": databases,
+    }
+
+
+def _source_tables(export: Entity, entities: Mapping[Ref, Entity]) -> Iterator[tuple[str, Document]]:
+    """Fact tables that another tool makes: they look like what the export writes, for want of better knowledge."""
+    database = export.ref.name[0]
+    target = entities.get(Ref("external_table", (database, str(export.fields.get("to")))))
+    columns = target.fields.get("columns") if target else None
+    for name in export.fields.get("over") or ():
+        if Ref("table", (database, name)) not in entities:
+            yield name, {"columns": [list(column) for column in columns or ()]}
+
+
+def _of(entities: Iterable[Entity], kind: str) -> Iterator[Entity]:
+    return (entity for entity in entities if entity.ref.kind == kind)
+
+
+def _accounts(scope: Scope, entities: Iterable[Entity]) -> list[Document]:
+    accounts: dict[str, Document] = {}
+    for url, target in (*_target_urls(scope), *_table_urls(scope, entities)):
+        place = locate(url)
+        if place is None:
+            continue
+        name = place.host.split(".")[0]
+        account = accounts.setdefault(
+            name,
+            {
+                "name": name,
+                "resourceId": f"{GROUP}/providers/Microsoft.Storage/storageAccounts/{name}",
+                "hierarchicalNamespace": False,
+                "containers": [],
+            },
+        )
+        account["resourceId"] = target.get("resourceId") or account["resourceId"]
+        account["hierarchicalNamespace"] |= ".dfs." in url or url.startswith("abfss") or target.get("grant") == "acl"
+        if place.container not in account["containers"] and not target.get("createContainer"):
+            account["containers"].append(place.container)
+    return [accounts[name] for name in sorted(accounts)]
+
+
+def _target_urls(scope: Scope) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    return ((str(target.doc["url"]), target.doc) for target in scope.targets.values() if target.doc.get("url"))
+
+
+def _table_urls(scope: Scope, entities: Iterable[Entity]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for table in _of(entities, "external_table"):
+        target = scope.targets.get(str(table.attributes.get("target") or ""))
+        for connection in table.fields.get("connections") or ():
+            yield str(connection["uri"]), target.doc if target else {}
+
+
+def _sql_servers(scope: Scope, entities: Iterable[Entity]) -> list[Document]:
+    servers: dict[str, dict[str, Document]] = {}
+    for target in scope.targets.values():
+        if target.doc.get("server"):
+            _database(servers, target.doc)
+    for table in _of(entities, "external_table"):
+        if table.fields.get("kind") != "sql":
+            continue
+        database = _database(servers, table.fields["connection"])
+        if not table.fields.get("createIfNotExists"):
+            columns = [list(column) for column in table.fields.get("columns") or ()]
+            database["tables"][str(table.fields.get("table"))] = {"columns": columns}
+    return [{"server": server, "databases": databases} for server, databases in sorted(servers.items())]
+
+
+def _database(servers: dict[str, dict[str, Document]], place: Mapping[str, Any]) -> Document:
+    server = servers.setdefault(str(place["server"]).lower(), {})
+    return server.setdefault(str(place["database"]), {"tables": {}})
+
+
+def _principals(scope: Scope, entities: Iterable[Entity]) -> Iterator[Document]:
+    """Everybody whom the spec names, with the object id that the spec gives where it gives one."""
+    named = dict(scope.principals)
+    for role in (*_of(entities, "database_role"), *_of(entities, "cluster_role")):
+        symbol = role.ref.name[-1]
+        if "=" in symbol:
+            named.setdefault(symbol, symbol)
+    for symbol, fqn in sorted(named.items()):
+        kind, _, rest = fqn.partition("=")
+        who = rest.split(";")[0]
+        document: Document = {"type": _TYPES.get(kind.lower(), "User"), "displayName": symbol if symbol != fqn else who}
+        document["objectId" if _GUID.match(who.lower()) else "upn"] = who.lower()
+        yield document
