@@ -1,0 +1,212 @@
+"""Tables: columns, folder, docstring and the ingestion-time policy that continuous export relies on.
+
+A table is merged into, never shrunk: columns that the spec leaves out stay, and a column never changes its
+type, which would null what it holds (learn.microsoft.com, .create-merge table; .alter column; IngestionTime
+policy). A table that an export only names in ``over`` need not be in the spec.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from kxrecon import kql
+from kxrecon.errors import Problem
+from kxrecon.kinds import World
+from kxrecon.kinds.kusto import _reads
+from kxrecon.kinds.kusto._cells import bool_cell, cells, json_cell, schema_columns, schema_section
+from kxrecon.model import (
+    HIDDEN,
+    Answer,
+    Answers,
+    Change,
+    Entity,
+    Failure,
+    Gap,
+    Hazard,
+    Need,
+    Plane,
+    Read,
+    Reading,
+    Ref,
+    Request,
+    State,
+    Step,
+    Table,
+    Value,
+)
+from kxrecon.scope import Scope
+
+PLANE: Plane = "kusto"
+SECTION: tuple[str, ...] = ("databases", "*", "tables", "*")
+KIND = "table"
+
+
+def desire(name: tuple[str, ...], doc: Any, scope: Scope) -> Iterable[Entity | Problem]:
+    """``{columns, folder, docString, ingestionTimePolicy}``; what is left out is not managed."""
+    database, table = name
+    path = ("databases", database, "tables", table)
+    fields: dict[str, Value] = {}
+    if doc.get("columns"):
+        try:
+            fields["columns"] = kql.columns(doc["columns"])
+        except ValueError as wrong:
+            yield Problem(str(wrong), path=(*path, "columns"), entity=f"{database}/{table}")
+            return
+    for field in ("folder", "docString"):
+        if field in doc:
+            fields[field] = doc[field] or None
+    if doc.get("ingestionTimePolicy") is not None:
+        fields["ingestionTimePolicy"] = bool(doc["ingestionTimePolicy"])
+    yield Entity(Ref(KIND, name), fields, path=path)
+
+
+def describe(entity: Entity) -> Any:
+    """The entry as a spec holds it; columns as a text, unset properties left out."""
+    fields = entity.fields
+    doc: dict[str, Any] = {}
+    if "columns" in fields:
+        doc["columns"] = {column: kind for column, kind in fields["columns"]}
+    for field in ("folder", "docString", "ingestionTimePolicy"):
+        if field in fields and fields[field] is not HIDDEN:
+            doc[field] = fields[field]
+    return doc
+
+
+def reads(scope: Scope, known: Answers) -> Iterable[Read]:
+    """The schema of each database, and the ingestion-time policy of all its tables, where the spec has tables."""
+    for database in scope.databases:
+        yield _reads.schema_json(database)
+        if _declared(database, scope):
+            yield _reads.ingestiontime(database)
+
+
+def _declared(database: str, scope: Scope) -> bool:
+    return ("databases", database, "tables") in scope.declared
+
+
+def observe(answers: Answers, scope: Scope) -> Iterable[Entity | Reading | Gap]:
+    """All tables of each database."""
+    for database in scope.databases:
+        answer = answers.get(_reads.schema_json(database))
+        if isinstance(answer, Failure):
+            yield Gap(KIND, (database,), answer)
+            continue
+        tables = schema_section(answer, database, "Tables")
+        if tables is not None:
+            policies = _policies(answers.get(_reads.ingestiontime(database)))
+            yield from _entities(database, tables, policies)
+
+
+def _entities(database: str, tables: Mapping[str, Mapping[str, Any]], policies: Mapping[str, bool]) -> Iterator[Entity]:
+    for name, shown in tables.items():
+        fields = {
+            "columns": schema_columns(shown),
+            "folder": shown.get("Folder") or None,
+            "docString": shown.get("DocString") or None,
+            "ingestionTimePolicy": policies.get(name, HIDDEN),
+        }
+        yield Entity(Ref(KIND, (database, name)), fields)
+
+
+def _policies(answer: Answer | None) -> dict[str, bool]:
+    """Table → whether ingestion time is kept; a table that the answer does not name is not told."""
+    if not isinstance(answer, Table):
+        return {}
+    pick = cells(answer, "EntityName", "Policy")
+    found: dict[str, bool] = {}
+    for row in answer.rows:
+        name, cell = pick(row)
+        policy = json_cell(cell)
+        enabled = policy.get("IsEnabled") if isinstance(policy, dict) else policy
+        found[str(name).rpartition("].[")[2].strip("[]'\"")] = bool_cell(enabled)
+    return found
+
+
+def adopt(desired: Entity, observed: Entity) -> Entity:
+    """Columns that only the service has stay; where nothing is to be added, its order is the order."""
+    if "columns" not in desired.fields:
+        return desired
+    wanted = dict(desired.fields["columns"])
+    seen = observed.fields["columns"]
+    merged = tuple((name, wanted.get(name, kind)) for name, kind in seen)
+    there = {name for name, _ in seen}
+    added = tuple(column for column in desired.fields["columns"] if column[0] not in there)
+    return replace(desired, fields={**desired.fields, "columns": (*merged, *added)})
+
+
+def needs(entity: Entity) -> Iterable[Need]:
+    """Nothing: databases are prerequisites."""
+    return ()
+
+
+def group(change: Change) -> Hashable:
+    """Each table by itself."""
+    return change.ref.name
+
+
+def act(changes: Sequence[Change], world: World) -> Sequence[Step]:
+    """What differs, property by property; a change of a column's type is left to people."""
+    return tuple(_step(change) for change in changes)
+
+
+def _step(change: Change) -> Step:
+    if change.verb == "delete":
+        text = f".drop table {kql.identifier(change.ref.name[1])} ifexists"
+        hazard = Hazard("drops-data", change.ref, "the table goes with all its rows")
+        return Step((_request(change, text),), hazards=(hazard,))
+    changed = _retyped(change)
+    if changed:
+        reason = f"a new type for {', '.join(changed)} would null what is in it"
+        note = f"not sent: {reason}; add a column of the new type instead"
+        return Step((), hazards=(Hazard("drops-data", change.ref, reason),), notes=(note,))
+    if change.observed is None and not change.entity.fields.get("columns"):
+        return Step((), notes=("the table does not exist, and the spec has no columns to create it with",))
+    commands = _creation(change.entity) if change.observed is None else _alteration(change.observed, change.entity)
+    return Step(tuple(_request(change, command) for command in commands))
+
+
+def _request(change: Change, text: str) -> Request:
+    return Request("kusto", change.ref.name[0], (text,))
+
+
+def _retyped(change: Change) -> list[str]:
+    """Columns that would change their type."""
+    if change.observed is None:
+        return []
+    seen = dict(change.observed.fields["columns"])
+    return [name for name, kind in change.entity.fields["columns"] if seen.get(name, kind) != kind]
+
+
+def _creation(entity: Entity) -> Iterator[str]:
+    fields = entity.fields
+    pairs = (("folder", fields.get("folder")), ("docstring", fields.get("docString")))
+    properties = ", ".join(f"{name}={kql.string(value)}" for name, value in pairs if value)
+    suffix = f" with ({properties})" if properties else ""
+    name = kql.identifier(entity.ref.name[1])
+    yield f".create-merge table {name} ({kql.column_list(fields['columns'])}){suffix}"
+    if "ingestionTimePolicy" in fields:
+        yield _policy(name, fields["ingestionTimePolicy"])
+
+
+def _policy(name: str, enabled: bool) -> str:
+    return f".alter table {name} policy ingestiontime {kql.literal(enabled)}"
+
+
+def _alteration(observed: Entity, desired: Entity) -> Iterator[str]:
+    name = kql.identifier(desired.ref.name[1])
+    differs = {field for field, value in desired.fields.items() if value != observed.fields.get(field)}
+    if "columns" in differs:
+        yield f".create-merge table {name} ({kql.column_list(desired.fields['columns'])})"
+    if "folder" in differs:
+        yield f".alter table {name} folder {kql.string(desired.fields['folder'] or '')}"
+    if "docString" in differs:
+        yield f".alter table {name} docstring {kql.string(desired.fields['docString'] or '')}"
+    if "ingestionTimePolicy" in differs and observed.fields["ingestionTimePolicy"] is not HIDDEN:
+        yield _policy(name, desired.fields["ingestionTimePolicy"])
+
+
+def covers(entity: Entity, observed: State) -> str | None:
+    """Nothing else stands in for a table."""
+    return None
