@@ -1,0 +1,238 @@
+"""Continuous exports: the query that Kusto runs again and again, writing new records to an external table.
+
+Its running state is a reading with ``lastRunTime``, ``startCursor``, ``lastRunResult``, ``exportedTo`` and
+``isRunning``. Source: learn.microsoft.com, Continuous data export; Create or alter continuous export.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from kxrecon import kql
+from kxrecon.errors import Problem
+from kxrecon.kinds import World
+from kxrecon.kinds.kusto import _export_spec, _reads
+from kxrecon.kinds.kusto._cells import bool_cell, cells, json_cell, json_key, ticks_cell
+from kxrecon.kinds.kusto._draft import Draft, one_of
+from kxrecon.kinds.kusto._export_command import step
+from kxrecon.kinds.kusto._script import export_identities
+from kxrecon.model import (
+    HIDDEN,
+    Answers,
+    Change,
+    Entity,
+    Failure,
+    Gap,
+    Need,
+    Plane,
+    Read,
+    Reading,
+    Ref,
+    State,
+    Step,
+    Table,
+    Value,
+)
+from kxrecon.scope import SYSTEM, Scope
+
+KIND = "continuous_export"
+PLANE: Plane = "kusto"
+SECTION = ("databases", "*", "continuousExports", "*")
+
+DEFAULT_SIZE = 100 * 2**20
+_IDENTITY_KEYS = ("managedidentity", "managedidentityobjectid", "managedidentityid")
+_MANAGED_KEYS = frozenset(
+    {
+        *("sizelimit", "distributed", "distribution", "distributionkind", "parquetrowgroupsize", "isdisabled"),
+        *("intervalbetweenruns", "forcedlatency", *_IDENTITY_KEYS),
+    }
+)
+_WORD = re.compile(r"\[\s*'([^'\\]+)'\s*\]|\[\s*\"([^\"\\]+)\"\s*\]|([^\W\d]\w*)")
+_LAST_NAME = re.compile(r"\[\s*(?:'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"|([^'\"\]]*))\s*\]\s*\Z")
+
+
+def desire(name: tuple[str, ...], doc: Any, scope: Scope) -> Iterable[Entity | Problem]:
+    """The export of one entry of ``continuousExports``."""
+    database, export = name
+    draft = Draft(Ref(KIND, (database, export)), ("databases", database, "continuousExports", export))
+    _export_spec.read(draft, doc or {}, scope)
+    return draft.result()
+
+
+def describe(entity: Entity) -> Any:
+    """The entry of ``continuousExports``."""
+    return _export_spec.write(entity)
+
+
+def reads(scope: Scope, known: Answers) -> Iterable[Read]:
+    """Exports; the csl script too, once it is known that an export's identity is shown nowhere else."""
+    for database in _databases(scope):
+        asked = _reads.continuous_exports(database)
+        yield asked
+        answer = known.get(asked)
+        if isinstance(answer, Table) and answer.rows and not _shows_identity(answer):
+            yield _reads.csl_script(database)
+
+
+def _databases(scope: Scope) -> Iterator[str]:
+    return (name for name in scope.databases if ("databases", name, "continuousExports") in scope.declared)
+
+
+def _shows_identity(answer: Table) -> bool:
+    """True if any export's properties name an identity: then those that name none have none."""
+    column = answer.index("ExportProperties")
+    if column is None:
+        return False
+    return any("managedidentity" in json_key(row[column] or "").lower() for row in answer.rows)
+
+
+def observe(answers: Answers, scope: Scope) -> Iterable[Entity | Reading | Gap]:
+    """Exports and their running state, of every database that was asked."""
+    for database in _databases(scope):
+        answer = answers.get(_reads.continuous_exports(database))
+        if isinstance(answer, Failure):
+            yield Gap(KIND, (database,), answer)
+        elif isinstance(answer, Table):
+            script = None if _shows_identity(answer) else export_identities(answers.get(_reads.csl_script(database)))
+            yield from _observed(database, answer, script, scope)
+
+
+def _observed(
+    database: str, answer: Table, script: Mapping[str, str | None] | None, scope: Scope
+) -> Iterator[Entity | Reading]:
+    definition = cells(
+        answer,
+        *("Name", "ExternalTableName", "Query", "ForcedLatency", "IntervalBetweenRuns"),
+        *("CursorScopedTables", "ExportProperties", "IsDisabled"),
+    )
+    state = cells(answer, "LastRunTime", "StartCursor", "LastRunResult", "ExportedTo", "IsRunning")
+    shown = _shows_identity(answer)
+    for row in answer.rows:
+        name, to, query, latency, interval, tables, properties, disabled = definition(row)
+        known, identity = _properties(json_key(properties or ""))
+        if shown or identity is not None:
+            symbol: Value = _symbol(identity, scope)
+        else:
+            symbol = _symbol(script[name], scope) if script is not None and name in script else HIDDEN
+        ref = Ref(KIND, (database, name))
+        fields = {
+            "to": to,
+            "query": kql.normalise_query(query or ""),
+            "over": _tables(json_key(tables or ""), database),
+            "intervalBetweenRuns": ticks_cell(interval),
+            "forcedLatency": ticks_cell(latency),
+            **known,
+            "managedIdentity": symbol,
+            "isDisabled": bool_cell(disabled),
+        }
+        yield Entity(ref, fields)
+        last, cursor, result, exported, running = state(row)
+        values = {"lastRunTime": last, "startCursor": cursor, "lastRunResult": result, "exportedTo": exported}
+        yield Reading(ref, {**values, "isRunning": bool_cell(running)})
+
+
+@lru_cache(maxsize=4096)
+def _properties(text: str) -> tuple[Mapping[str, Value], str | None]:
+    """Fields of ``ExportProperties`` JSON, absent ones with the service's default, and the identity if shown."""
+    found: Mapping[str, Any] = json_cell(text) or {}
+    lowered = {key.lower(): value for key, value in found.items()}
+    distribution = one_of(str(lowered.get("distribution") or ""), _export_spec.DISTRIBUTIONS)
+    distributed = bool_cell(lowered.get("distributed", True)) and distribution != "single"
+    fields = {
+        "sizeLimit": int(lowered.get("sizelimit") or DEFAULT_SIZE),
+        "distributed": distributed,
+        "distribution": (distribution or "per_node") if distributed else "single",
+        "distributionKind": str(lowered.get("distributionkind") or "default").lower(),
+        "parquetRowGroupSize": int(lowered.get("parquetrowgroupsize") or 100_000),
+        "unknownProperties": {
+            key: value for key, value in found.items() if key.lower() not in _MANAGED_KEYS and value is not None
+        },
+    }
+    identity = next((str(lowered[key]) for key in _IDENTITY_KEYS if lowered.get(key)), None)
+    return fields, identity
+
+
+def _symbol(identity: str | None, scope: Scope) -> str | None:
+    if not identity:
+        return None
+    lowered = identity.lower()
+    return lowered if lowered == SYSTEM else scope.directory.symbol(lowered) or lowered
+
+
+@lru_cache(maxsize=4096)
+def _tables(text: str, database: str) -> tuple[str, ...] | None:
+    """Names from ``CursorScopedTables``, JSON such as ``["['DB'].['T']"]``; None for an empty list."""
+    found = json_cell(text)
+    return tuple(sorted({_last_name(str(one)) for one in found})) if found else None
+
+
+def _last_name(qualified: str) -> str:
+    """``T`` of ``['DB'].['T']``, ``[DB].[T]``, ``DB.T`` or ``T``."""
+    found = _LAST_NAME.search(qualified)
+    if found:
+        quoted = found[1] if found[1] is not None else found[2]
+        return kql.unquote(f"'{quoted}'") if quoted is not None else str(found[3])
+    return qualified.rpartition(".")[2]
+
+
+def needs(entity: Entity) -> Iterable[Need]:
+    """Its target, its identity with policy and roles, its tables, and the functions that its query may call."""
+    database, fields = entity.ref.name[0], entity.fields
+    yield Need(Ref("external_table", (database, str(fields.get("to")))), "to")
+    for name in fields.get("over") or ():
+        yield Need(Ref("table", (database, name)), "over")
+    symbol = fields.get("managedIdentity")
+    if isinstance(symbol, str):
+        yield Need(Ref("cluster_identity", (symbol,)), "managedIdentity")
+        for usage in ("AutomatedFlows", "All"):
+            yield Need(Ref("managed_identity_policy", ("database", database, symbol, usage)))
+            yield Need(Ref("managed_identity_policy", ("cluster", symbol, usage)))
+    query = str(fields.get("query") or "")
+    elsewhere = (entity.attributes.get("reads") or ()) or kql.database_literals(query)
+    for name in sorted({database, *elsewhere}):
+        yield from _needs_in(name, symbol, query)
+
+
+def _needs_in(database: str, symbol: Value, query: str) -> Iterator[Need]:
+    """What a query needs in one database: a role for who runs it, and every table and function it may name."""
+    if isinstance(symbol, str):
+        for role in ("viewers", "users", "admins", "unrestrictedviewers"):
+            yield Need(Ref("database_role", (database, role, symbol)))
+    for name in sorted({one or two or three for one, two, three in _WORD.findall(query)}):
+        yield Need(Ref("function", (database, name)))
+        yield Need(Ref("table", (database, name)))
+
+
+def group(change: Change) -> Hashable:
+    """Each export on its own."""
+    return change.ref
+
+
+def adopt(desired: Entity, observed: Entity) -> Entity:
+    """``distributed: true`` alone means one of the distributed ways: an observed ``single`` is not kept."""
+    fields = desired.fields
+    if fields.get("distributed") is not True or "distribution" in fields:
+        return desired
+    if observed.fields.get("distribution") != "single":
+        return desired
+    return Entity(
+        desired.ref,
+        {**fields, "distribution": "per_node"},
+        desired.attributes,
+        desired.path,
+        desired.reasons,
+        desired.owner,
+    )
+
+
+def covers(entity: Entity, observed: State) -> str | None:
+    """Nothing else can stand in for an export."""
+    return None
+
+
+def act(changes: Sequence[Change], world: World) -> Sequence[Step]:
+    """One command for each change: the complete definition, or only the switch if only that differs."""
+    return tuple(step(change, world.scope) for change in changes)
