@@ -52,7 +52,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class Help(argparse.RawDescriptionHelpFormatter):
-    """argparse's layout; knows the width itself, as argparse would import shutil (and with it zlib, bz2, lzma) for it."""
+    """argparse's layout with a width of our own: argparse would import shutil, zlib, bz2 and lzma to ask for it."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=28, width=_width())

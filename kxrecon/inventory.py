@@ -8,6 +8,7 @@ spec, and ``--inventory FILE`` takes the same form for a world that differs.
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,15 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
-# Where the sandbox puts what the spec names by address alone.
-GROUP = "/subscriptions/00000000-0000-4000-8000-000000000000/resourceGroups/sandbox"
+_SQL_TYPES = {
+    "bool": "bit",
+    "datetime": "datetime2",
+    "decimal": "decimal(34, 17)",
+    "guid": "uniqueidentifier",
+    "int": "int",
+    "long": "bigint",
+    "real": "float",
+}
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 _TYPES = {"aadapp": "ServicePrincipal", "aadgroup": "Group", "aaduser": "User"}
 
@@ -48,12 +56,8 @@ def _cluster(scope: Scope, entities: Mapping[Ref, Entity]) -> Document:
     for export in _of(entities.values(), "continuous_export"):
         own = databases.setdefault(export.ref.name[0], {"tables": {}})
         own["tables"].update(_source_tables(export, entities))
-    name = scope.cluster_uri.split("//")[-1].split(".")[0]
-    return {
-        "uri": scope.cluster_uri,
-        "resourceId": scope.cluster_id or f"{GROUP}/providers/Microsoft.Kusto/clusters/{name}",
-        "databases": databases,
-    }
+    named = {"resourceId": scope.cluster_id} if scope.cluster_id else {}
+    return {"uri": scope.cluster_uri, **named, "databases": databases}
 
 
 def _source_tables(export: Entity, entities: Mapping[Ref, Entity]) -> Iterator[tuple[str, Document]]:
@@ -76,17 +80,10 @@ def _accounts(scope: Scope, entities: Iterable[Entity]) -> list[Document]:
         place = locate(url)
         if place is None:
             continue
-        name = place.host.split(".")[0]
-        account = accounts.setdefault(
-            name,
-            {
-                "name": name,
-                "resourceId": f"{GROUP}/providers/Microsoft.Storage/storageAccounts/{name}",
-                "hierarchicalNamespace": False,
-                "containers": [],
-            },
-        )
-        account["resourceId"] = target.get("resourceId") or account["resourceId"]
+        fresh: Document = {"name": place.account, "hierarchicalNamespace": False, "containers": []}
+        account = accounts.setdefault(place.account, fresh)
+        if target.get("resourceId"):
+            account["resourceId"] = target["resourceId"]
         account["hierarchicalNamespace"] |= ".dfs." in url or url.startswith("abfss") or target.get("grant") == "acl"
         if place.container not in account["containers"] and not target.get("createContainer"):
             account["containers"].append(place.container)
@@ -114,8 +111,10 @@ def _sql_servers(scope: Scope, entities: Iterable[Entity]) -> list[Document]:
             continue
         database = _database(servers, table.fields["connection"])
         if not table.fields.get("createIfNotExists"):
-            columns = [list(column) for column in table.fields.get("columns") or ()]
-            database["tables"][str(table.fields.get("table"))] = {"columns": columns}
+            columns = table.fields.get("columns") or ()
+            database["tables"][str(table.fields.get("table"))] = {
+                "columns": [[name, _SQL_TYPES.get(kind, "nvarchar(max)")] for name, kind in columns]
+            }
     return [{"server": server, "databases": databases} for server, databases in sorted(servers.items())]
 
 
@@ -135,5 +134,10 @@ def _principals(scope: Scope, entities: Iterable[Entity]) -> Iterator[Document]:
         kind, _, rest = fqn.partition("=")
         who = rest.split(";")[0]
         document: Document = {"type": _TYPES.get(kind.lower(), "User"), "displayName": symbol if symbol != fqn else who}
-        document["objectId" if _GUID.match(who.lower()) else "upn"] = who.lower()
-        yield document
+        known = bool(_GUID.match(who.lower()))
+        yield {**document, "objectId": who.lower()} if known else {**document, "objectId": _invented(who), "upn": who}
+
+
+def _invented(upn: str) -> str:
+    """An object id for somebody whom the spec knows by name only; the same one every time."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, upn.lower()))

@@ -6,4 +6,5 @@ from pathlib import Path
 
 STATE = Path(".kxrecon")
 PLAN = STATE / "plan.json"
+JOURNAL = STATE / "journal.jsonl"
 SANDBOX = STATE / "sandbox.db"

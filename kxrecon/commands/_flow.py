@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from kxrecon.commands._files import JOURNAL
 from kxrecon.commands._options import variable_values
 from kxrecon.commands._wire import planes, wire_name
+from kxrecon.model import Finding
 
 if TYPE_CHECKING:
+    from kxrecon.journal import History
     from kxrecon.model import Plane
     from kxrecon.observe import Observation
-    from kxrecon.plan import Plan
+    from kxrecon.plan import Draft, Plan
     from kxrecon.planes import PlaneClient
     from kxrecon.scope import Scope
     from kxrecon.spec import Spec
@@ -44,11 +48,25 @@ def plan_over(
 ) -> tuple[Plan, Observation]:
     """The same over planes that are already open."""
     from kxrecon.derive import derive
+    from kxrecon.journal import history
     from kxrecon.observe import observe
     from kxrecon.plan import draft, make
 
     seen = observe(surroundings(spec), clients, workers=options.max_parallel)
-    made = draft(derive(spec.desired, seen.state, seen.scope), seen.state, seen.scope)
+    past = history(JOURNAL, spec.scope.cluster_uri, wire_name(options))
+    derived = derive(spec.desired, seen.state, seen.scope)
+    made = _told(draft(derived, seen.state, seen.scope, paused=past.paused), past)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     given = {name: value for name, value in variable_values(options.variables).items() if name not in spec.secrets}
     return make(spec, made, seen.scope, wire=wire_name(options), created=created, variables=given), seen
+
+
+def _told(made: Draft, past: History) -> Draft:
+    """A run that never ended is said at every plan until one ends."""
+    if past.unfinished is None:
+        return made
+    begun = f"; it had begun {', '.join(past.begun)}" if past.begun else ""
+    note = Finding(
+        "note", None, f"the apply of {past.unfinished} did not end: this plan starts from what it left{begun}"
+    )
+    return replace(made, findings=(*made.findings, note))

@@ -10,19 +10,22 @@ from kxrecon.report import text
 
 if TYPE_CHECKING:
     from kxrecon.apply import Event
+    from kxrecon.journal import Journal
     from kxrecon.plan import Plan
 
 
 class Progress:
     """Prints events. A reader who went away does not stop the apply: what was begun has to be finished."""
 
-    def __init__(self, options: argparse.Namespace, plan: Plan, *, quiet: bool) -> None:
+    def __init__(self, options: argparse.Namespace, plan: Plan, journal: Journal, *, quiet: bool) -> None:
+        self._journal = journal
         self._options = options
         self._numbers = {action.id: number for number, action in enumerate(plan.actions, 1)}
         self._quiet = quiet
 
     def event(self, event: Event) -> None:
-        """Show one event of the apply."""
+        """Put one event of the apply on disk, then show it."""
+        self._journal.note(event)
         if self._quiet:
             return
         number, total = self._numbers[event.action.id], len(self._numbers)

@@ -7,14 +7,14 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from kxrecon.commands._files import SANDBOX
 from kxrecon.errors import UsageError
+from kxrecon.model import Plane
 from kxrecon.planes import AZURE, Wire
 
 if TYPE_CHECKING:
-    from kxrecon.model import Plane
     from kxrecon.planes import PlaneClient
     from kxrecon.scope import Scope
     from kxrecon.spec import Spec
@@ -59,10 +59,11 @@ def planes(
     from kxrecon.planes.connect import connect
 
     with ExitStack() as stack:
-        clients = connect(stack.enter_context(wire(options, spec)), scope, read_only=read_only)
-        for client in clients.values():
+        secrets = tuple(spec.secrets.values())
+        made = connect(stack.enter_context(wire(options, spec)), scope, read_only=read_only, secrets=secrets)
+        for client in made.values():
             stack.callback(client.close)
-        yield clients
+        yield {plane: made[plane] for plane in get_args(Plane)}
 
 
 def read_inventory(path: Path) -> dict[str, Any]:

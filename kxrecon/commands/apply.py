@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kxrecon.commands import _flow, _gate, _options
 from kxrecon.commands._exit import DONE, FAILED, INTERRUPTED, PENDING
-from kxrecon.commands._files import PLAN
+from kxrecon.commands._files import JOURNAL, PLAN
 from kxrecon.commands._progress import Progress
 from kxrecon.commands._terminal import confirm, on_terminal, show, write
 from kxrecon.commands._wire import planes, wire_name
@@ -86,8 +86,11 @@ class _Apply:
     """One run of the verb over open planes."""
 
     def __init__(self, options: argparse.Namespace, plan: Plan, spec: Spec, clients: Any) -> None:
+        from kxrecon.journal import Journal
+
         self.options, self.plan, self.spec, self.clients = options, plan, spec, clients
         self.quiet = options.json or options.markdown
+        self.journal = Journal(JOURNAL, plan.cluster_uri, plan.wire)
 
     def run(self) -> int:
         """Ask, execute, read back, report."""
@@ -116,7 +119,8 @@ class _Apply:
     def _execute(self) -> tuple[tuple[Outcome, ...], bool]:
         from kxrecon.apply import Applier
 
-        progress = Progress(self.options, self.plan, quiet=self.quiet)
+        progress = Progress(self.options, self.plan, self.journal, quiet=self.quiet)
+        self.journal.begin(self.plan)
         applier = Applier(
             self.plan,
             self.clients,
@@ -126,7 +130,9 @@ class _Apply:
             self.options.max_parallel,
         )
         outcomes = applier.run()
-        return outcomes, applier.stop.is_set()
+        interrupted = applier.stop.is_set()
+        self.journal.end("interrupted" if interrupted else _worst(outcomes))
+        return outcomes, interrupted
 
     def _finish(self, outcomes: tuple[Outcome, ...], after: Plan, interrupted: bool) -> int:
         failed = any(outcome.result in ("failed", "skipped") for outcome in outcomes)
@@ -148,6 +154,10 @@ class _Apply:
         if failed or after.actions:
             return FAILED
         return PENDING if after.blocked else DONE
+
+
+def _worst(outcomes: Sequence[Outcome]) -> str:
+    return "done" if all(outcome.result == "done" for outcome in outcomes) else "failed"
 
 
 def _verdict(after: Plan, outcomes: Sequence[Outcome]) -> str:
