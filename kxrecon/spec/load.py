@@ -1,0 +1,158 @@
+"""``load``: spec files in, the desired State and its frame out, or every problem at once."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from kxrecon.errors import Place, Problem, SpecError
+from kxrecon.model import Allow, State, Value
+from kxrecon.scope import Scope
+from kxrecon.spec.bodies import read_bodies
+from kxrecon.spec.defaults import apply_defaults
+from kxrecon.spec.desire import dangling, desire
+from kxrecon.spec.files import merge, read
+from kxrecon.spec.frame import allows, build_scope
+from kxrecon.spec.nulls import idle_nulls
+from kxrecon.spec.places import Places, SpecPath, in_file_order
+from kxrecon.spec.secrets import Secrets, clear_secrets, with_secrets
+from kxrecon.spec.validate import validate
+from kxrecon.spec.variables import Expansion, Variable, declared, expandable
+from kxrecon.spec.yaml import Source
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A loaded spec: what shall be true, and where each value of it was said.
+
+    ``document`` is the merged document with defaults and variables applied and files read; secrets in it
+    are ``Secret`` leaves. ``notes`` are problems that do not keep it from being used.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    document: Mapping[str, Value]
+    scope: Scope
+    desired: State
+    notes: tuple[Problem, ...] = ()
+    allow: tuple[Allow, ...] = ()
+    secrets: Secrets = field(default_factory=Secrets)
+    places: Places = field(default_factory=lambda: Places(()), repr=False, compare=False)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the merged document, bodies and queries from files included, secrets only by name."""
+        text = orjson.dumps(self.document, default=str, option=orjson.OPT_SORT_KEYS)
+        return hashlib.sha256(text).hexdigest()
+
+    def place(self, path: SpecPath) -> Place | None:
+        """Where the value at ``path`` was set last; the nearest part of the path where none was set."""
+        return self.places.find(path)
+
+
+def load(
+    paths: Sequence[str],
+    *,
+    variables: Mapping[str, str] | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Spec:
+    """Load the files named, those that they extend, and the texts beside them.
+
+    ``variables`` are values from the command line, which win over ``KXRECON_VAR_name`` in ``environ``.
+    Raises SpecError with all problems, in file order.
+    """
+    with _without_gc():
+        sources, problems = read(paths)
+        places = Places(tuple(sources))
+        _stop(problems, places)
+        return _load(sources, places, variables or {}, environ)
+
+
+@contextmanager
+def _without_gc() -> Iterator[None]:
+    """Loading makes hundreds of thousands of containers and no cycles: collecting costs a third of its time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _stop(problems: Sequence[Problem], places: Places) -> None:
+    """Raise SpecError if any problem is an error."""
+    if any(problem.severity == "error" for problem in problems):
+        raise SpecError(in_file_order([places.placed(problem) for problem in problems]))
+
+
+def _load(sources: list[Source], places: Places, given: Mapping[str, str], environ: Mapping[str, str]) -> Spec:
+    merged = merge(sources)
+    known, problems = declared(sources, given, environ)
+    problems += idle_nulls(sources)
+    document, expansion = _expanded(sources, merged, known)
+    problems += expansion.problems
+    document = apply_defaults(document, places.removed if any(source.nulls for source in sources) else None)
+    refused = validate(document)
+    problems += _but_unresolved(refused, expansion)
+    problems += clear_secrets(document, expansion.secrets)
+    _stop(problems, places)
+    document, texts = read_bodies(document, places)
+    _stop(texts, places)
+    document = with_secrets(document, expansion.secrets)
+    return _spec(sources, places, document, problems, Secrets(_secret(known), given, environ))
+
+
+def _secret(known: Mapping[str, Variable]) -> frozenset[str]:
+    return frozenset(name for name, variable in known.items() if variable.secret)
+
+
+def _expanded(
+    sources: list[Source], merged: dict[str, Value], known: Mapping[str, Variable]
+) -> tuple[dict[str, Value], Expansion]:
+    """The document with its variables in place; sections without any are not even looked at."""
+    expansion = Expansion(known)
+    changed = {
+        key: expansion.expand(merged[key], (key,))
+        for key in expandable(sources)
+        if key in merged and key != "variables"
+    }
+    return {**merged, **changed} if changed else merged, expansion
+
+
+def _but_unresolved(refused: list[Problem], expansion: Expansion) -> list[Problem]:
+    """Problems of the schema, without those of values whose variable is already a problem."""
+    unresolved = {problem.path for problem in expansion.problems}
+    return [problem for problem in refused if problem.path not in unresolved] if unresolved else refused
+
+
+def _spec(
+    sources: list[Source], places: Places, document: dict[str, Any], problems: list[Problem], secrets: Secrets
+) -> Spec:
+    stem = Path(sources[-1].file).stem
+    name = str(document.get("name", stem))
+    scope = build_scope(document, name)
+    desired, found = desire(document, scope)
+    problems = problems + found
+    problems += dangling(desired, scope, problems)
+    _stop(problems, places)
+    return Spec(
+        name=name,
+        files=tuple(source.file for source in sources),
+        document=document,
+        scope=scope,
+        desired=desired,
+        notes=tuple(in_file_order([places.placed(problem) for problem in problems])),
+        allow=allows(document),
+        secrets=secrets,
+        places=places,
+    )
