@@ -215,9 +215,9 @@ def _step(change: Change, scope: Scope) -> Step:
     drop = Request(PLANE, database, (f".drop external table {kql.identifier(name)} ifexists",))
     if change.desired is None:
         return Step((drop,))
-    unreadable = _unreadable(change)
+    unreadable = tuple(_unreadable(change))
     if unreadable:
-        return Step((), hazards=tuple(unreadable))
+        return Step((), hazards=unreadable)
     create = Request(PLANE, database, _definition(name, change, scope))
     if change.observed is not None and _must_recreate(change):
         reason = "Kusto cannot alter this: the definition is dropped and created again; files and rows stay"

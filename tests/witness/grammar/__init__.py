@@ -1,0 +1,1 @@
+"""Microsoft's own Kusto grammar judges every command and read."""
