@@ -1,0 +1,90 @@
+"""The HTTP side of a Kusto cluster: requests in, bodies of ``kusto.service`` out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from werkzeug.wrappers import Request, Response
+
+from kxrecon.sandbox.store import Document
+from kxrecon.sandbox.world import World
+
+if TYPE_CHECKING:
+    from kxrecon.sandbox.kusto.service import KustoService
+
+Execute = Callable[[str, str, Document, Document], tuple[int, Document]]
+
+
+class KustoApp:
+    """One cluster on its own port (a client's metadata cache is per host and port)."""
+
+    def __init__(self, world: World, cluster_uri: str) -> None:
+        self._world = world
+        self._uri = cluster_uri
+
+    @cached_property
+    def _service(self) -> KustoService:
+        """The cluster's commands; imported with its parsers on the first request, many never come."""
+        from kxrecon.sandbox.kusto.service import KustoService
+
+        return KustoService(self._world.store, self._world.clock, self._uri)
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """WSGI entry point."""
+        request = Request(environ)
+        status, body = self._answer(request)
+        response = Response(json.dumps(body, ensure_ascii=False), status, content_type="application/json")
+        response.headers["x-ms-client-request-id"] = request.headers.get("x-ms-client-request-id", "").strip()
+        response.headers["x-ms-activity-id"] = str(uuid4())
+        return response(environ, start_response)
+
+    def _answer(self, request: Request) -> tuple[int, Document]:
+        path = request.path.rstrip("/").lower()
+        if path == "/v1/rest/auth/metadata" and request.method == "GET":
+            return 200, self._service.auth_metadata()
+        execute: Execute | None = {
+            "/v1/rest/mgmt": self._service.handle_management,
+            "/v1/rest/query": self._service.handle_query,
+            "/v2/rest/query": self._service.handle_query,
+        }.get(path)
+        if execute is None:
+            return 404, bad_request(f"No resource at '{request.path}'", "NotFound")
+        if request.method != "POST":
+            return 405, bad_request(f"Method {request.method} is not allowed here", "MethodNotAllowed")
+        return self._execute(execute, request)
+
+    def _execute(self, execute: Execute, request: Request) -> tuple[int, Document]:
+        """Check the shape of the body, then run the command."""
+        try:
+            body = json.loads(request.get_data())
+        except (ValueError, RecursionError) as error:
+            return 400, bad_request(f"The request body is not JSON: {error}")
+        if not isinstance(body, dict) or not isinstance(body.get("csl"), str):
+            return 400, bad_request("The request body must be an object with 'csl'")
+        database, properties = body.get("db") or "", body.get("properties") or {}
+        if isinstance(properties, str):
+            try:
+                properties = json.loads(properties)
+            except (ValueError, RecursionError):
+                return 400, bad_request("The request's properties are not JSON")
+        if not isinstance(database, str) or not isinstance(properties, dict):
+            return 400, bad_request("'db' must be a string and 'properties' an object")
+        return execute(database, body["csl"], properties, self._world.caller)
+
+
+def bad_request(message: str, code: str = "General_BadRequest") -> Document:
+    """A refusal in Kusto's envelope, for requests that never become a command."""
+    return {
+        "error": {
+            "code": code,
+            "message": "Request is invalid and cannot be executed.",
+            "@type": "Kusto.DataNode.Exceptions.KustoBadRequestException",
+            "@message": message,
+            "@context": {"activityStack": str(uuid4())},
+            "@permanent": True,
+        }
+    }
