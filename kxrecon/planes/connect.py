@@ -21,13 +21,17 @@ from kxrecon.planes.terms import Recorder, Terms
 from kxrecon.scope import Scope
 
 
+# One lock for all planes: azure.core imports itself in circles, and two threads that enter the circle at
+# different places find half of it. Once a first plane is made, the circle is closed.
+_MAKING = threading.Lock()
+
+
 class LazyPlane:
     """A plane that comes into being with its first read or write; safe for threads."""
 
     def __init__(self, make: Callable[[], PlaneClient]) -> None:
         self._make = make
         self._plane: PlaneClient | None = None
-        self._lock = threading.Lock()
 
     @property
     def requests(self) -> int:
@@ -52,7 +56,7 @@ class LazyPlane:
             self._plane.close()
 
     def _made(self) -> PlaneClient:
-        with self._lock:
+        with _MAKING:
             if self._plane is None:
                 self._plane = self._make()
             return self._plane
