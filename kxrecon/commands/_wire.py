@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from kxrecon.commands._files import SANDBOX
-from kxrecon.errors import UsageError
+from kxrecon.errors import SpecError, UsageError
 from kxrecon.model import Plane
 from kxrecon.planes import AZURE, Wire
 
@@ -59,11 +59,20 @@ def planes(
     from kxrecon.planes.connect import connect
 
     with ExitStack() as stack:
-        secrets = tuple(spec.secrets.values())
-        made = connect(stack.enter_context(wire(options, spec)), scope, read_only=read_only, secrets=secrets)
+        chosen = stack.enter_context(wire(options, spec))
+        made = connect(chosen, scope, read_only=read_only, secrets=_known_secrets(spec))
         for client in made.values():
             stack.callback(client.close)
         yield {plane: made[plane] for plane in get_args(Plane)}
+
+
+def _known_secrets(spec: Spec) -> tuple[str, ...]:
+    """The secrets that have a value here, so that messages can be masked; reading needs none of the others."""
+    found: list[str] = []
+    for name in spec.secrets:
+        with suppress(SpecError):
+            found.append(spec.secrets[name])
+    return tuple(found)
 
 
 def read_inventory(path: Path) -> dict[str, Any]:

@@ -39,10 +39,18 @@ def value(field: str, content: Value) -> str:
 
 def _number(field: str, content: int) -> str:
     if field in _TIMESPANS:
-        return kql.show_timespan(content)
+        return _timespan(content)
     if field in _SIZES:
         return _size(content)
     return str(content)
+
+
+def _timespan(ticks: int) -> str:
+    """As people write it, ``10m``, where it is a whole number of one unit."""
+    for unit, length in (("d", kql.DAY), ("h", kql.HOUR), ("m", kql.MINUTE), ("s", kql.SECOND)):
+        if ticks and ticks % length == 0:
+            return f"{ticks // length}{unit}"
+    return kql.show_timespan(ticks)
 
 
 def _size(octets: int) -> str:
