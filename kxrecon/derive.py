@@ -19,7 +19,7 @@ from kxrecon.kinds.sql import sql_grant
 from kxrecon.kql import database_literals
 from kxrecon.kql_text import significant
 from kxrecon.model import Entity, Finding, Hidden, Ref, State
-from kxrecon.scope import Scope
+from kxrecon.scope import SYSTEM, Scope
 from kxrecon.storage_uri import locate
 
 BLOB_WRITER = "Storage Blob Data Contributor"
@@ -63,9 +63,20 @@ def calls(text: str) -> set[str]:
 
 
 def surroundings(desired: State, scope: Scope) -> Scope:
-    """The scope with the databases that queries read, so that the roles on them are read too."""
+    """The scope with the databases that queries read, so that the roles on them are read too, and with
+    the system identity where something uses it."""
     read = {name for export in desired.of_kind("continuous_export") for name in databases_read(export, desired)}
-    return replace(scope, databases=tuple(dict.fromkeys((*scope.databases, *sorted(read)))))
+    identities = dict(scope.identities)
+    if any(_uses_system(entity) for entity in desired.entities.values()):
+        identities.setdefault(SYSTEM, "")
+    databases = tuple(dict.fromkeys((*scope.databases, *sorted(read))))
+    return replace(scope, databases=databases, identities=identities)
+
+
+def _uses_system(entity: Entity) -> bool:
+    if entity.ref.kind == "continuous_export":
+        return entity.fields.get("managedIdentity") == SYSTEM
+    return entity.ref.kind == "external_table" and SYSTEM in _carried(entity)
 
 
 def derive(desired: State, observed: State | None, scope: Scope) -> Derivation:
@@ -134,23 +145,31 @@ def _reader_links(
 ) -> Iterator[Entity]:
     level = export.attributes.get("policyScope") or scope.policy_scope
     database = export.ref.name[0]
+    yield from _attached(symbol, reasons)
     yield _owned(managed_identity_policy.usage(level, database, symbol, "AutomatedFlows", reasons), scope)
     role = export.attributes.get("role") or "viewers"
     for name in sorted(databases_read(export, every)):
         yield _owned(database_role.grant(name, role, symbol, reasons), scope)
 
 
+def _attached(symbol: str, reasons: tuple[str, ...]) -> Iterator[Entity]:
+    """The system identity needs no entry in the spec; user-assigned ones are there by name."""
+    if symbol == SYSTEM:
+        yield Entity(Ref("cluster_identity", (SYSTEM,)), {"resourceId": ""}, reasons=reasons)
+
+
 def _table_links(table: Entity, scope: Scope) -> Iterator[Entity]:
     """An external table whose connection string carries an identity needs that identity's ExternalTable usage."""
     for symbol in sorted(_carried(table)):
         reasons = (f"needed by {table.ref.label}",)
+        yield from _attached(symbol, reasons)
         level, database = scope.policy_scope, table.ref.name[0]
         yield _owned(managed_identity_policy.usage(level, database, symbol, "ExternalTable", reasons), scope)
 
 
 def _carried(table: Entity) -> set[str]:
-    connections = _connections(table)
-    return {one["identity"] for one in connections if one.get("auth") == "managedIdentity" and one.get("identity")}
+    carried = (one.get("identity") for one in _connections(table) if one.get("auth") == "managedIdentity")
+    return {identity for identity in carried if isinstance(identity, str)}
 
 
 def _connections(table: Entity) -> Iterable[Mapping[str, str | None]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -73,10 +73,10 @@ def draft(derivation: Derivation, observed: State, scope: Scope, *, paused: froz
     desired = adopt(pause.resumed(derivation.desired, observed, paused), observed, scope)
     differences = diff(desired, observed)
     world = World(scope, observed, desired)
-    changes, findings = _permitted(differences, derivation, scope)
+    changes, withheld = _permitted(differences, derivation, scope)
     nodes = _nodes(changes, derivation.needs, world)
     actions = tuple(_without_restart(action, paused) for action in _actions(order(nodes)))
-    findings = (*derivation.findings, *findings, *_unverifiable(differences))
+    findings = (*derivation.findings, *_unknown(differences, observed), *withheld, *_unverifiable(differences))
     return Draft(actions, findings, len(desired.entities) - len(differences.changes) - len(differences.unknown))
 
 
@@ -87,10 +87,7 @@ def _without_restart(action: Action, paused: frozenset[Ref]) -> Action:
 
 def _permitted(differences: Differences, derivation: Derivation, scope: Scope) -> tuple[list[Change], list[Finding]]:
     """Split off what this pipeline may not write, and what waits for it."""
-    findings = [
-        Finding("unknown", ref, "could not be read, so it is neither planned nor called missing")
-        for ref in differences.unknown
-    ]
+    findings: list[Finding] = []
     mine: list[Change] = []
     missing: dict[Ref, str] = {}
     for change in differences.changes:
@@ -120,6 +117,14 @@ def _permitted(differences: Differences, derivation: Derivation, scope: Scope) -
 def _needs(change: Change, extra: Mapping[Ref, tuple[Ref, ...]]) -> list[Ref]:
     needs = [need.ref for need in kind(change.ref.kind).needs(change.entity)]
     return [*needs, *extra.get(change.ref, ())]
+
+
+def _unknown(differences: Differences, observed: State) -> Iterator[Finding]:
+    """What could not be read, with the service's words: it is neither planned nor called missing."""
+    for ref in differences.unknown:
+        gap = observed.gap(ref)
+        why = f" ({gap.failure.reason}: {gap.failure.message})" if gap else ""
+        yield Finding("unknown", ref, f"could not be read{why}, so it is neither planned nor called missing")
 
 
 def _unverifiable(differences: Differences) -> list[Finding]:
