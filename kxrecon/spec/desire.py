@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from itertools import takewhile
 from typing import Any, Final
 
 from kxrecon.errors import Problem
@@ -13,7 +14,9 @@ from kxrecon.scope import Scope
 
 Path = tuple[str, ...]
 
-# How people call what a spec can name; kinds that are only derived are never named.
+# Kinds some of whose needs are named by a spec field; those come first. Asking the others would only cost
+# time: a function takes its body apart for them.
+_NAMING: Final = frozenset(("continuous_export",))
 _WORDS: Final = {"external_table": "external table", "cluster_identity": "identity"}
 
 
@@ -71,13 +74,19 @@ def dangling(desired: State, scope: Scope, said: Sequence[Problem]) -> list[Prob
     names: dict[tuple[str, Path], list[str]] = {}
     problems: list[Problem] = []
     for entity in desired.entities.values():
-        for need in kind(entity.ref.kind).needs(entity):
-            if need.field is None or need.ref in desired.entities or _is_derived(need.ref, scope):
+        if entity.ref.kind not in _NAMING:
+            continue
+        for need in takewhile(_is_named, kind(entity.ref.kind).needs(entity)):
+            if need.ref in desired.entities or _is_derived(need.ref, scope) or _is_broken(need.ref, broken):
                 continue
             problem = _dangling(entity, need, desired, names)
-            if problem is not None and problem.path not in paths and not _is_broken(need.ref, broken):
+            if problem is not None and problem.path not in paths:
                 problems.append(problem)
     return problems
+
+
+def _is_named(need: Need) -> bool:
+    return need.field is not None
 
 
 def _is_derived(ref: Ref, scope: Scope) -> bool:

@@ -12,7 +12,8 @@ from typing import Final
 from kxrecon.errors import Place, Problem
 from kxrecon.model import Value
 from kxrecon.spec.mistakes import place_of
-from kxrecon.spec.yaml import Source, parse
+from kxrecon.spec.source import Source
+from kxrecon.spec.yaml import parse
 
 MAX_BYTES: Final = 64 * 1024 * 1024  # three times a spec of 50 000 entities
 MAX_FILES: Final = 10_000

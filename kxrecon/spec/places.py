@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from kxrecon.errors import Place, Problem
-from kxrecon.spec.yaml import Source
+from kxrecon.spec.source import Source
 
 SpecPath: TypeAlias = tuple[str | int, ...]
 

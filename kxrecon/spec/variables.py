@@ -13,7 +13,7 @@ from kxrecon.model import Value
 from kxrecon.spec.places import SpecPath
 from kxrecon.spec.scalars import resolve
 from kxrecon.spec.secrets import ENVIRONMENT_PREFIX, is_authentication, is_connection
-from kxrecon.spec.yaml import Source
+from kxrecon.spec.source import Source
 
 _REFERENCE: Final = re.compile(r"\$(\$)?\{([^}]*)\}|\$\{")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -174,6 +174,8 @@ def expandable(sources: Sequence[Source]) -> set[str]:
     """
     found: set[str] = set()
     for source in sources:
+        if "${" not in source.text:
+            continue
         lines = [number for number, line in enumerate(source.text.splitlines(), 1) if "${" in line]
         if lines and source.aliases:
             found.update(key for one in sources for key in one.document)

@@ -8,7 +8,7 @@ the same events, slowly. Whatever a file holds, the answer is a ``Source`` or pr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ruamel.yaml import YAML
@@ -28,6 +28,7 @@ from kxrecon.errors import Place, Problem
 from kxrecon.model import Value
 from kxrecon.spec.mistakes import control_character, syntax_problem
 from kxrecon.spec.scalars import resolve
+from kxrecon.spec.source import SHIFT, Source
 
 try:
     from _ruamel_yaml import CParser
@@ -36,80 +37,27 @@ except ImportError:  # wheels exist for every CPython that we support; a source 
 
 MAX_DEPTH: Final = 64
 MAX_ALIASED: Final = 1_000_000  # values that aliases and merge keys may add to one file
-_SHIFT: Final = 20  # a position is one int, line << 20 | column: a fifth of a tuple's memory
-_COLUMN: Final = (1 << _SHIFT) - 1
-_MERGE: Final = object()
+_MERGE: Final = "<<"
 _TAGS: Final = "tag:yaml.org,2002:"
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One YAML file, read: its document, and where each key and item of it stands.
-
-    ``marks`` maps ``id()`` of a container to the packed positions of its keys or items in their order;
-    the ids stay valid as long as ``document`` lives, which this object sees to.
-    """
-
-    file: str
-    text: str
-    document: dict[str, Value]
-    marks: dict[int, list[int]]
-    problems: tuple[Problem, ...] = ()
-    aliases: bool = False
-    nulls: bool = False
-
-    def find(self, path: tuple[str | int, ...]) -> Place | None:
-        """Where this file sets the value at ``path``; None if it does not."""
-        here: Value = self.document
-        mark = 0
-        for step in path:
-            index = _index(here, step)
-            if index is None:
-                return None
-            mark = self.marks[id(here)][index]
-            here = here[step]
-        return self.place(mark)
-
-    def value(self, path: tuple[str | int, ...]) -> tuple[bool, Value]:
-        """Whether this file sets ``path``, and to what."""
-        here: Value = self.document
-        for step in path:
-            if _index(here, step) is None:
-                return False, None
-            here = here[step]
-        return True, here
-
-    def place(self, mark: int) -> Place:
-        """A packed position as people count."""
-        return Place(self.file, (mark >> _SHIFT) + 1, min(mark & _COLUMN, _COLUMN) + 1)
-
-
-def _index(container: Value, step: str | int) -> int | None:
-    if isinstance(container, dict):
-        return list(container).index(step) if step in container else None
-    if isinstance(container, list) and isinstance(step, int) and step < len(container):
-        return step
-    return None
-
-
 class _Broken(Exception):
-    """The file cannot be read on from here."""
+    """The file cannot be read on from here; ``mark`` is a packed position."""
 
-    def __init__(self, message: str, mark: Any, remedy: str | None = None) -> None:
+    def __init__(self, message: str, mark: int, remedy: str | None = None) -> None:
         super().__init__(message)
         self.message, self.mark, self.remedy = message, mark, remedy
 
 
 @dataclass(slots=True)
 class _Open:
-    """A mapping or sequence whose end has not come yet."""
+    """A mapping or sequence whose end has not come yet; ``key`` awaits its value."""
 
     container: Any
     marks: list[int]
     anchor: str | None
     begun: int
     key: Any = None
-    merges: list[tuple[Any, Any]] = field(default_factory=list)
 
 
 def parse(file: str, text: str, *, pure: bool = False) -> Source | list[Problem]:
@@ -119,7 +67,7 @@ def parse(file: str, text: str, *, pure: bool = False) -> Source | list[Problem]
         reading = _Reading(_events(text, pure))
         document = reading.run()
     except _Broken as broken:
-        place = Place(file, broken.mark.line + 1, broken.mark.column + 1)
+        place = Source(file, "", {}, {}).place(broken.mark)
         return [Problem(broken.message, place=place, remedy=broken.remedy)]
     except MarkedYAMLError as error:
         return [syntax_problem(file, text, error)]
@@ -129,18 +77,12 @@ def parse(file: str, text: str, *, pure: bool = False) -> Source | list[Problem]
         what = "the file is empty" if document is None else f"the file holds a {_word(document)}, not a mapping"
         return [Problem(what, place=Place(file, 1, 1), remedy="a spec begins with 'version: 1'")]
     source = Source(file, text, document, reading.marks, aliases=reading.expanded > 0, nulls=reading.nulls)
-    problems = tuple(_duplicate(source, key, mark) for key, mark in reading.duplicates)
-    return source if not problems else _with_problems(source, problems)
-
-
-def _with_problems(source: Source, problems: tuple[Problem, ...]) -> Source:
-    return Source(source.file, source.text, source.document, source.marks, problems, source.aliases, source.nulls)
+    return replace(source, problems=tuple(_duplicate(source, key, mark) for key, mark in reading.duplicates))
 
 
 def _duplicate(source: Source, key: str, mark: int) -> Problem:
-    return Problem(
-        f"the key '{key}' appears twice in this mapping", place=source.place(mark), remedy="the last one would win"
-    )
+    message = f"the key '{key}' appears twice in this mapping"
+    return Problem(message, place=source.place(mark), remedy="the last one would win")
 
 
 def _word(value: Value) -> str:
@@ -155,6 +97,10 @@ def _events(text: str, pure: bool) -> Callable[[], Any]:
     return stream.__next__
 
 
+def _packed(mark: Any) -> int:
+    return mark.line << SHIFT | mark.column  # type: ignore[no-any-return]
+
+
 class _Reading:
     """The state of one pass over the events of a file."""
 
@@ -164,7 +110,6 @@ class _Reading:
         self.duplicates: list[tuple[str, int]] = []
         self.stack: list[_Open] = []
         self.anchors: dict[str, tuple[Value, int]] = {}
-        self.keys: dict[str, str] = {}
         self.values: dict[str, Value] = {}
         self.count = 0
         self.expanded = 0
@@ -174,7 +119,7 @@ class _Reading:
 
     def run(self) -> Value:
         """Build the document: scalars here, because nearly every event is one, the rest by type."""
-        get, special, values = self.get, self._special, self.values
+        get, special, values, keys = self.get, self._special, self.values, dict[str, str]()
         top: _Open | None = None
         while True:
             event = get()
@@ -185,43 +130,37 @@ class _Reading:
                 top = special(kind, event)
                 continue
             self.count += 1
-            text = event.value
-            plain = event.implicit[0]
-            if top is None or event.anchor is not None or event.tag is not None:
-                self._rare_scalar(top, event)
-            elif type(top.container) is list:
-                mark = event.start_mark
-                top.marks.append(mark.line << _SHIFT | mark.column)
-                top.container.append(self._plain(text) if plain else text)
-            elif top.key is None:
-                self._key(top, text, plain, event.start_mark)
-            elif top.key is _MERGE:
-                raise _Broken("'<<' takes a mapping or a list of mappings", event.start_mark)
-            else:
-                value = text if not plain else values[text] if text in values else self._plain(text)
-                if value is None:
-                    self.nulls = True
-                top.container[top.key] = value
+            text, (plain, quoted) = event.value, event.implicit
+            if top is None or event.anchor is not None or not (plain or quoted):
+                self._rare_scalar(event)
+            elif top.key is not None:
+                top.container[top.key] = text if not plain else values[text] if text in values else self._plain(text)
                 top.key = None
+            elif type(top.container) is dict:
+                mark = event.start_mark
+                key = top.key = keys.setdefault(text, text)
+                if key in top.container:
+                    self._duplicate(top, key, mark)
+                else:
+                    top.marks.append(mark.line << SHIFT | mark.column)
+                    top.container[key] = None  # keeps the order of keys equal to that of marks
+            else:
+                top.marks.append(_packed(event.start_mark))
+                top.container.append(self._plain(text) if plain else text)
 
     def _plain(self, text: str) -> Value:
-        value = self.values[text] = resolve(text)
+        """The value of a plain scalar not met before. Null is not remembered, to be noticed each time."""
+        value = resolve(text)
+        if value is None:
+            self.nulls = True
+        else:
+            self.values[text] = value
         return value
 
-    def _key(self, top: _Open, text: str, plain: bool, mark: Any) -> None:
-        if plain and text == "<<":
-            top.key = _MERGE
-            top.merges.append((None, mark))
-            return
-        key = self.keys.setdefault(text, text)
-        position = mark.line << _SHIFT | mark.column
-        if key in top.container:
-            self.duplicates.append((key, position))
-            top.marks[list(top.container).index(key)] = position
-        else:
-            top.marks.append(position)
-            top.container[key] = None  # keeps the order of keys equal to that of marks
-        top.key = key
+    def _duplicate(self, top: _Open, key: str, mark: Any) -> None:
+        position = _packed(mark)
+        self.duplicates.append((key, position))
+        top.marks[list(top.container).index(key)] = position
 
     def _special(self, kind: type, event: Any) -> _Open | None:
         if kind is MappingStartEvent:
@@ -234,86 +173,98 @@ class _Reading:
             self._alias(event)
         elif kind is DocumentStartEvent:
             if self.done:
-                raise _Broken("a second document begins here", event.start_mark, "one spec a file: remove '---'")
+                mark = _packed(event.start_mark)
+                raise _Broken("a second document begins here", mark, "one spec a file: remove '---'")
             self.done = True
         return self.stack[-1] if self.stack else None
 
     def _begin(self, container: Any, event: Any) -> None:
+        mark = _packed(event.start_mark)
         if len(self.stack) >= MAX_DEPTH:
-            raise _Broken(f"more than {MAX_DEPTH} levels deep", event.start_mark)
-        if event.tag is not None and not event.tag.startswith(_TAGS):
-            raise _Broken(f"the tag '{event.tag}' means nothing here", event.start_mark, "remove it")
-        marks: list[int] = []
-        self._put(container, event.start_mark)
-        self.marks[id(container)] = marks
+            raise _Broken(f"more than {MAX_DEPTH} levels deep", mark)
+        if event.ctag is not None:
+            self._check_tag(event)
+        self._put(container, mark)
+        marks = self.marks[id(container)] = []
         self.stack.append(_Open(container, marks, event.anchor, self.count))
         self.count += 1
         if event.anchor is not None:
             self.anchors[event.anchor] = (container, -1)
 
+    def _check_tag(self, event: Any) -> None:
+        if not event.tag.startswith(_TAGS) and event.tag != "!":
+            raise _Broken(f"the tag '{event.tag}' means nothing here", _packed(event.start_mark), "remove it")
+
     def _end(self) -> None:
         ended = self.stack.pop()
-        if ended.merges:
-            self._merge(ended)
+        if _MERGE in ended.container and type(ended.container) is dict:
+            self._merge(ended.container, ended.marks)
         if ended.anchor is not None:
             self.anchors[ended.anchor] = (ended.container, self.count - ended.begun)
 
-    def _put(self, value: Value, mark: Any) -> None:
+    def _put(self, value: Value, mark: int) -> None:
         """Place a finished or begun value where the next one is due."""
         if not self.stack:
             self.root = value
             return
         top = self.stack[-1]
-        if type(top.container) is list:
-            top.marks.append(mark.line << _SHIFT | mark.column)
-            top.container.append(value)
-        elif top.key is None:
-            raise _Broken("a key must be plain text", mark, "quote it")
-        elif top.key is _MERGE:
-            top.merges[-1] = (value, mark)
-            top.key = None
-        else:
+        if top.key is not None:
             top.container[top.key] = value
             top.key = None
+        elif type(top.container) is list:
+            top.marks.append(mark)
+            top.container.append(value)
+        else:
+            raise _Broken("a key must be plain text", mark, "quote it")
 
     def _alias(self, event: Any) -> None:
+        mark = _packed(event.start_mark)
         if event.anchor not in self.anchors:
-            raise _Broken(f"there is no anchor '&{event.anchor}' above this alias", event.start_mark)
+            raise _Broken(f"there is no anchor '&{event.anchor}' above this alias", mark)
         value, size = self.anchors[event.anchor]
         if size < 0:
-            raise _Broken(f"the anchor '&{event.anchor}' contains itself", event.start_mark)
-        self._grow(size, event.start_mark)
-        self._put(value, event.start_mark)
+            raise _Broken(f"the anchor '&{event.anchor}' contains itself", mark)
+        self._grow(size, mark)
+        self._put(value, mark)
 
-    def _grow(self, size: int, mark: Any) -> None:
+    def _grow(self, size: int, mark: int) -> None:
         self.count += size
         self.expanded += size
         if self.expanded > MAX_ALIASED:
             raise _Broken(f"aliases expand to more than {MAX_ALIASED} values", mark, "write fewer aliases")
 
-    def _rare_scalar(self, top: _Open | None, event: Any) -> None:
+    def _rare_scalar(self, event: Any) -> None:
         """A scalar with an anchor or a tag, or one that is the whole document."""
-        if event.tag is not None and not event.tag.startswith(_TAGS) and event.tag != "!":
-            raise _Broken(f"the tag '{event.tag}' means nothing here", event.start_mark, "remove it")
-        textual = event.tag in ("!", _TAGS + "str")
-        plain = event.implicit[0] or (event.tag is not None and not textual)
+        tag, mark = event.tag, _packed(event.start_mark)
+        if tag is not None:
+            self._check_tag(event)
+        textual = tag in ("!", _TAGS + "str")
+        plain = event.implicit[0] or (tag is not None and not textual)
         value = resolve(event.value) if plain else event.value
+        self.nulls = self.nulls or value is None
+        top = self.stack[-1] if self.stack else None
+        if top is not None and type(top.container) is dict and top.key is None:
+            value = top.key = event.value
+            if value in top.container:
+                self._duplicate(top, value, event.start_mark)
+            else:
+                top.marks.append(mark)
+                top.container[value] = None
+        else:
+            self._put(value, mark)
         if event.anchor is not None:
             self.anchors[event.anchor] = (value, 1)
-        self.nulls = self.nulls or value is None
-        if top is not None and type(top.container) is dict and top.key is None:
-            self._key(top, event.value, False, event.start_mark)
-        else:
-            self._put(value, event.start_mark)
 
-    def _merge(self, ended: _Open) -> None:
-        """Merge keys (yaml.org/type/merge): keys of the mapping itself win, then earlier merges."""
-        for value, mark in ended.merges:
-            for one in value if isinstance(value, list) else [value]:
-                if not isinstance(one, dict):
-                    raise _Broken("'<<' takes a mapping or a list of mappings", mark)
-                self._grow(len(one), mark)
-                for key, position in zip(one, self.marks[id(one)], strict=True):
-                    if key not in ended.container:
-                        ended.container[key] = one[key]
-                        ended.marks.append(position)
+    def _merge(self, container: dict[str, Value], marks: list[int]) -> None:
+        """Merge keys (yaml.org/type/merge): keys of the mapping itself win, then those of earlier merges."""
+        index = list(container).index(_MERGE)
+        mark = marks.pop(index)
+        merged = container.pop(_MERGE)
+        for one in merged if isinstance(merged, list) else [merged]:
+            if not isinstance(one, dict):
+                raise _Broken("'<<' takes a mapping or a list of mappings", mark)
+            self._grow(len(one), mark)
+            for key, position in zip(one, self.marks[id(one)], strict=True):
+                if key not in container:
+                    container[key] = one[key]
+                    marks.append(position)

@@ -1,0 +1,62 @@
+"""A spec file as it was read: its document, and where each key and item of it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from kxrecon.errors import Place, Problem
+from kxrecon.model import Value
+
+SHIFT: Final = 20  # a position is one int, line << 20 | column: a fifth of a tuple's memory
+COLUMN: Final = (1 << SHIFT) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One YAML file, read: its document, and where each key and item of it stands.
+
+    ``marks`` maps ``id()`` of a container to the packed positions of its keys or items in their order;
+    the ids stay valid as long as ``document`` lives, which this object sees to.
+    """
+
+    file: str
+    text: str
+    document: dict[str, Value]
+    marks: dict[int, list[int]]
+    problems: tuple[Problem, ...] = ()
+    aliases: bool = False
+    nulls: bool = False
+
+    def find(self, path: tuple[str | int, ...]) -> Place | None:
+        """Where this file sets the value at ``path``; None if it does not."""
+        here: Value = self.document
+        mark = 0
+        for step in path:
+            index = _index(here, step)
+            if index is None:
+                return None
+            mark = self.marks[id(here)][index]
+            here = here[step]
+        return self.place(mark)
+
+    def value(self, path: tuple[str | int, ...]) -> tuple[bool, Value]:
+        """Whether this file sets ``path``, and to what."""
+        here: Value = self.document
+        for step in path:
+            if _index(here, step) is None:
+                return False, None
+            here = here[step]
+        return True, here
+
+    def place(self, mark: int) -> Place:
+        """A packed position as people count."""
+        return Place(self.file, (mark >> SHIFT) + 1, min(mark & COLUMN, COLUMN) + 1)
+
+
+def _index(container: Value, step: str | int) -> int | None:
+    if isinstance(container, dict):
+        return list(container).index(step) if step in container else None
+    if isinstance(container, list) and isinstance(step, int) and step < len(container):
+        return step
+    return None
