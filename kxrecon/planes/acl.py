@@ -47,14 +47,16 @@ def merged(
     A default list that comes into being gets the owner's, group's and others' entries that it must have.
     """
     result = dict(entries)
+    needed: dict[str, list[str]] = {"access": [], "default": []}
     for one in remove:
         result.pop((one["scope"], "user", one["id"].lower()), None)
     for one in ensure:
         result[one["scope"], "user", one["id"].lower()] = one["permissions"]
-    for scope in ("access", "default"):
+        needed[one["scope"]].append(one["permissions"])
+    for scope, permissions in needed.items():
         if any(key[0] == scope for key in result):
             _complete(result, entries, scope)
-            _set_mask(result, scope)
+            _set_mask(result, scope, permissions)
     return result
 
 
@@ -72,13 +74,19 @@ def _complete(result: dict[Key, str], before: Mapping[Key, str], scope: str) -> 
         result.setdefault((scope, kind, ""), before.get(("access", kind, ""), "---"))
 
 
-def _set_mask(result: dict[Key, str], scope: str) -> None:
-    """The union of what named users and groups and the owning group have; no mask where nobody is named."""
+def _set_mask(result: dict[Key, str], scope: str, needed: list[str]) -> None:
+    """A mask that lets ``needed`` through, and no more than that beyond what it let through before.
+
+    Where there was none, it is the union of all that it will limit, so that nobody loses anything.
+    """
+    mask = (scope, "mask", "")
     named = [bits for (at, kind, who), bits in result.items() if at == scope and kind in ("user", "group") and who]
     if not named:
-        result.pop((scope, "mask", ""), None)
-        return
-    result[scope, "mask", ""] = _union([*named, result[scope, "group", ""]])
+        result.pop(mask, None)
+    elif mask in result:
+        result[mask] = _union([result[mask], *needed])
+    else:
+        result[mask] = _union([*named, result[scope, "group", ""]])
 
 
 def _union(permissions: Iterable[str]) -> str:

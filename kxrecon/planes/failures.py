@@ -22,6 +22,7 @@ _CREDENTIAL = re.compile(
     r"(?i)\b(sig|accountkey|sharedkey|sharedaccesskey|password|pwd|token|awscredentials|client_secret)=([^;&\s\"']+)"
 )
 _BEARER = re.compile(r"(?i)\bbearer\s+[\w\-.~+/]{20,}=*")
+_SHORTEST = 6  # shorter parts are no secrets, and masking them would make messages unreadable
 _HARMLESS = re.compile(r"(?i)^;(impersonate|managed_identity=[^;]*)$")
 
 
@@ -35,10 +36,18 @@ def masked(message: str, secrets: Iterable[str] = ()) -> str:
 
 
 def literal_secrets(text: str) -> tuple[str, ...]:
-    """The parts of a command's obfuscated literals that a service may echo and nobody should see."""
-    contents = (match[2][1:-1] for match in _OBFUSCATED.finditer(text))
-    tails = (_tail(content) for content in contents)
-    return tuple(tail for tail in tails if tail and not _HARMLESS.match(tail))
+    """What of a command's obfuscated literals a service may echo, whole or in part, and nobody should see."""
+    tails = (_tail(match[2][1:-1]) for match in _OBFUSCATED.finditer(text))
+    parts = (part for tail in tails for piece in re.split("[;?&]", tail) for part in _parts(piece))
+    return tuple(dict.fromkeys(parts))
+
+
+def _parts(piece: str) -> list[str]:
+    """A key, or ``name=value``: as written, its value, and without the padding that a message may drop."""
+    if not piece or _HARMLESS.match(f";{piece}"):
+        return []
+    forms = (piece, piece.partition("=")[2], piece.rstrip("="))
+    return [form for form in forms if len(form) >= _SHORTEST]
 
 
 def _tail(content: str) -> str:

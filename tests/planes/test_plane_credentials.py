@@ -1,0 +1,116 @@
+"""One credential, asked once per scope; refusals say how to sign in."""
+
+from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
+
+import pytest
+
+from kxrecon.errors import PlaneError
+from kxrecon.planes.credentials import LocalCredential, SharedCredential, credential_for
+from kxrecon.planes.hosts import CLOUDS
+
+
+class Source:
+    """A credential that counts; tokens live an hour."""
+
+    def __init__(self, clock):
+        self.clock, self.asked = clock, []
+
+    def get_token(self, *scopes, **options):
+        self.asked.append((scopes, options))
+        return SimpleNamespace(token=f"token{len(self.asked)}", expires_on=self.clock.at + 3600)
+
+
+class Refusing:
+    def __init__(self):
+        self.asked = 0
+
+    def get_token(self, *scopes, **_):
+        self.asked += 1
+        raise RuntimeError("az is not installed\nand a long explanation")
+
+
+@pytest.fixture
+def clock():
+    return SimpleNamespace(at=1000.0)
+
+
+@pytest.fixture
+def source(clock):
+    return Source(clock)
+
+
+@pytest.fixture
+def shared(source, clock):
+    return SharedCredential(lambda: source, lambda: clock.at)
+
+
+def test_a_token_is_kept_per_scope_until_five_minutes_before_its_end(shared, source, clock):
+    assert shared.get_token("a").token == shared.get_token_info("a").token == "token1"
+    assert shared.get_token("b").token == "token2"
+    clock.at += 3299
+    assert shared.get_token("a").token == "token1"
+    clock.at += 2
+    assert shared.get_token("a").token == "token3"
+    assert len(source.asked) == 3
+
+
+def test_a_challenge_asks_anew_and_replaces(shared, source):
+    shared.get_token("a")
+    assert shared.get_token("a", claims="{}").token == "token2"
+    assert shared.get_token_info("a", options={}).token == "token2"
+    assert source.asked[1] == (("a",), {"claims": "{}"})
+
+
+def test_threads_that_ask_together_start_one_request(clock):
+    ready = threading.Barrier(8)
+
+    class Slow(Source):
+        pass
+
+    source = Slow(clock)
+    shared = SharedCredential(lambda: source, lambda: clock.at)
+
+    def ask():
+        ready.wait()
+        shared.get_token("a")
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(source.asked) == 1
+
+
+def test_a_refusal_says_how_to_sign_in_and_is_remembered_for_a_minute(clock):
+    source = Refusing()
+    shared = SharedCredential(lambda: source, lambda: clock.at)
+    for _ in range(3):
+        with pytest.raises(PlaneError) as caught:
+            shared.get_token("a")
+    assert source.asked == 1
+    assert caught.value.code == "NoToken"
+    assert "az is not installed" in str(caught.value)
+    assert "az login" in str(caught.value)
+    assert "long explanation" not in str(caught.value)
+    clock.at += 61
+    with pytest.raises(PlaneError):
+        shared.get_token("a")
+    assert source.asked == 2
+
+
+def test_closing_is_nothing(shared):
+    shared.close()
+    assert shared.get_token("a").token == "token1"
+
+
+def test_a_local_wire_never_asks_azure():
+    assert credential_for(CLOUDS["public"], local=True).get_token("x").token == "sandbox"
+    assert LocalCredential().get_token("x").token == "sandbox"
+
+
+def test_a_given_credential_wins(source):
+    assert credential_for(CLOUDS["public"], source, local=True).get_token("x").token == "token1"
