@@ -5,6 +5,7 @@ Only values that a plan may hold can be written or read; a leaf is written as ``
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
@@ -56,7 +57,7 @@ def decode(value: Any) -> Value:
         ((tag, content),) = value.items()
         if tag == "$ref":
             return Ref(content[0], tuple(content[1:]))
-        if tag == "$hidden":
+        if tag == "$hidden" and content is True:
             return model.HIDDEN
         if tag == "$secret":
             return Secret(content)
@@ -73,8 +74,12 @@ def canonical(value: Value) -> bytes:
 
 
 def to_json(plan: Plan) -> dict[str, Any]:
-    """The plan as JSON values, with its format version and digest."""
-    return {"kxreconPlan": VERSION, "digest": plan.digest, **encode(plan)}
+    """The plan as JSON values, with its format version, its digest, and a seal that covers its time as well."""
+    return {"kxreconPlan": VERSION, "digest": plan.digest, "seal": _seal(plan), **encode(plan)}
+
+
+def _seal(plan: Plan) -> str:
+    return hashlib.sha256(canonical(plan)).hexdigest()
 
 
 def save(plan: Plan, path: Path) -> None:
@@ -110,7 +115,7 @@ def load(path: Path) -> Plan:
         raise PlanError(f"no plan is saved at {path}: run 'kxrecon plan SPEC' first") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise PlanError(f"{path} cannot be read as a plan ({type(error).__name__}): run plan again") from error
-    if plan.digest != document["digest"]:
+    if (plan.digest, _seal(plan)) != (document.get("digest"), document.get("seal")):
         raise PlanError(f"{path} was changed after it was saved: run plan again")
     return plan
 
