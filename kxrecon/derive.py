@@ -8,6 +8,7 @@ Source: learn.microsoft.com, Use a managed identity to run a continuous export j
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -34,7 +35,22 @@ class Derivation:
     findings: tuple[Finding, ...] = ()
 
 
-def databases_read(export: Entity, state: State) -> frozenset[str]:
+class Stored:
+    """The stored functions of some states, by database: later states win. Built once for all exports."""
+
+    def __init__(self, *states: State) -> None:
+        self._bodies: dict[str, dict[str, str]] = defaultdict(dict)
+        for state in states:
+            for ref, entity in state.entities.items():
+                if ref.kind == "function":
+                    self._bodies[ref.name[0]][ref.name[1]] = entity.fields.get("body", "")
+
+    def functions(self, database: str) -> Mapping[str, str]:
+        """Bodies by function name."""
+        return self._bodies.get(database, {})
+
+
+def databases_read(export: Entity, state: Stored) -> frozenset[str]:
     """Every database that an export's query reads: ``reads:`` wins, else literal ``database("x")`` calls,
     followed through the stored functions of its own database that the query calls."""
     own = export.ref.name[0]
@@ -43,6 +59,9 @@ def databases_read(export: Entity, state: State) -> frozenset[str]:
         return frozenset({own, *stated})
     query = export.fields.get("query")
     texts = [query] if isinstance(query, str) else []
+    functions = state.functions(own)
+    if not functions and not any("database" in text for text in texts):
+        return frozenset({own})
     found = {own}
     seen: set[str] = set()
     while texts:
@@ -50,9 +69,8 @@ def databases_read(export: Entity, state: State) -> frozenset[str]:
         found |= database_literals(text)
         for name in calls(text) - seen:
             seen.add(name)
-            function = state.entities.get(Ref("function", (own, name)))
-            if function is not None and isinstance(function.fields.get("body"), str):
-                texts.append(function.fields["body"])
+            if isinstance(functions.get(name), str):
+                texts.append(functions[name])
     return frozenset(found)
 
 
@@ -65,7 +83,8 @@ def calls(text: str) -> set[str]:
 def surroundings(desired: State, scope: Scope) -> Scope:
     """The scope with the databases that queries read, so that the roles on them are read too, and with
     the system identity where something uses it."""
-    read = {name for export in desired.of_kind("continuous_export") for name in databases_read(export, desired)}
+    stored = Stored(desired)
+    read = {name for export in desired.of_kind("continuous_export") for name in databases_read(export, stored)}
     identities = dict(scope.identities)
     if any(_uses_system(entity) for entity in desired.entities.values()):
         identities.setdefault(SYSTEM, "")
@@ -85,39 +104,62 @@ def derive(desired: State, observed: State | None, scope: Scope) -> Derivation:
     needs: dict[Ref, tuple[Ref, ...]] = {}
     findings: list[Finding] = []
     seen = observed or State()
-    every = State({**seen.entities, **desired.entities})
+    stored = Stored(seen, desired)
+    wanted = _Wanted(entities, seen, findings)
     for export in sorted(desired.of_kind("continuous_export"), key=lambda entity: entity.ref):
         mode = export.attributes.get("grants", "ensure")
         if mode == "off":
             continue
         links: list[Ref] = []
-        for link in _links(export, every, scope, findings):
+        table = _table_of(export, desired, seen)
+        for link in _links(export, table, stored, scope, findings):
             if mode == "check":
                 findings.extend(_check(link, export, seen))
-            elif _wanted(link, export, entities, seen, findings):
+            elif wanted.add(link, export):
                 links.append(link.ref)
         needs[export.ref] = tuple(links)
     for table in desired.of_kind("external_table"):
         for link in _table_links(table, scope):
-            if _wanted(link, table, entities, seen, findings):
+            if wanted.add(link, table):
                 needs[table.ref] = (*needs.get(table.ref, ()), link.ref)
+    wanted.give_reasons()
     return Derivation(replace(desired, entities=entities), needs, tuple(dict.fromkeys(findings)))
 
 
-def _wanted(link: Entity, by: Entity, entities: dict[Ref, Entity], seen: State, findings: list[Finding]) -> bool:
-    """Put a link into desired unless something else gives it; True if the export has to wait for it."""
-    there = entities.get(link.ref)
-    if there is not None:
-        if there.reasons and not set(link.reasons) <= set(there.reasons):
-            entities[link.ref] = replace(there, reasons=(*there.reasons, *link.reasons))
+class _Wanted:
+    """Collects derived links into desired; reasons are gathered aside, because hundreds of exports may share a link."""
+
+    def __init__(self, entities: dict[Ref, Entity], seen: State, findings: list[Finding]) -> None:
+        self._entities, self._seen, self._findings = entities, seen, findings
+        self._reasons: dict[Ref, dict[str, None]] = {}
+
+    def add(self, link: Entity, by: Entity) -> bool:
+        """Put a link into desired unless something else gives it; True if ``by`` has to wait for it."""
+        reasons = self._reasons.get(link.ref)
+        if reasons is not None:
+            reasons.update(dict.fromkeys(link.reasons))
+            return True
+        if link.ref in self._entities:
+            return True
+        if link.ref not in self._seen.entities:
+            evidence = kind(link.ref.kind).covers(link, self._seen)
+            if evidence:
+                self._findings.append(Finding("holds", link.ref, f"{evidence}: enough for {by.ref.label}"))
+                return False
+        self._entities[link.ref] = link
+        self._reasons[link.ref] = dict.fromkeys(link.reasons)
         return True
-    if link.ref not in seen.entities:
-        evidence = kind(link.ref.kind).covers(link, seen)
-        if evidence:
-            findings.append(Finding("holds", link.ref, f"{evidence}: enough for {by.ref.label}"))
-            return False
-    entities[link.ref] = link
-    return True
+
+    def give_reasons(self) -> None:
+        """Write the gathered reasons onto the links."""
+        for ref, reasons in self._reasons.items():
+            self._entities[ref] = replace(self._entities[ref], reasons=tuple(reasons))
+
+
+def _table_of(export: Entity, desired: State, seen: State) -> Entity | None:
+    """The external table of an export, as the spec wants it or, if it is not in the spec, as it is."""
+    ref = Ref("external_table", (export.ref.name[0], str(export.fields.get("to"))))
+    return desired.entities.get(ref) or seen.entities.get(ref)
 
 
 def _check(link: Entity, export: Entity, seen: State) -> Iterator[Finding]:
@@ -127,28 +169,29 @@ def _check(link: Entity, export: Entity, seen: State) -> Iterator[Finding]:
     yield Finding("handover", link.ref, f"{reason}, and {export.ref.label} needs it (grants: check)")
 
 
-def _links(export: Entity, every: State, scope: Scope, findings: list[Finding]) -> Iterator[Entity]:
+def _links(
+    export: Entity, table: Entity | None, stored: Stored, scope: Scope, findings: list[Finding]
+) -> Iterator[Entity]:
     reasons = (f"needed by {export.ref.label}",)
     symbol = export.fields.get("managedIdentity")
     if isinstance(symbol, Hidden):
         findings.append(Finding("unknown", export.ref, "its managed identity cannot be read: state it in the spec"))
         return
     if isinstance(symbol, str):
-        yield from _reader_links(export, symbol, every, scope, reasons)
-    table = every.entities.get(Ref("external_table", (export.ref.name[0], str(export.fields.get("to")))))
+        yield from _reader_links(export, symbol, stored, scope, reasons)
     if table is not None:
         yield from _target_links(table, symbol, scope, reasons, findings)
 
 
 def _reader_links(
-    export: Entity, symbol: str, every: State, scope: Scope, reasons: tuple[str, ...]
+    export: Entity, symbol: str, stored: Stored, scope: Scope, reasons: tuple[str, ...]
 ) -> Iterator[Entity]:
     level = export.attributes.get("policyScope") or scope.policy_scope
     database = export.ref.name[0]
     yield from _attached(symbol, reasons)
     yield _owned(managed_identity_policy.usage(level, database, symbol, "AutomatedFlows", reasons), scope)
     role = export.attributes.get("role") or "viewers"
-    for name in sorted(databases_read(export, every)):
+    for name in sorted(databases_read(export, stored)):
         yield _owned(database_role.grant(name, role, symbol, reasons), scope)
 
 
