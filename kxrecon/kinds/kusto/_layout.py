@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from kxrecon.kinds.kusto._cells import json_cell, ticks_cell
+from kxrecon.kinds.kusto._cells import json_cell, json_key, ticks_cell
 from kxrecon.kinds.kusto._draft import Draft, nearest
 from kxrecon.kql import Columns, identifier, parse_timespan, show_timespan, string, timespan, unquote
 from kxrecon.model import HIDDEN, Hidden, Value
@@ -71,6 +71,7 @@ def path_items(text: str) -> tuple[PathItem, ...]:
     return tuple(items)
 
 
+@lru_cache(maxsize=4096)
 def canonical_path(text: str | None) -> str | None:
     """A path format spelled one way, None for an empty one. Raises ValueError."""
     return _spell(path_items(text), plain_name) if text and text.strip() else None
@@ -180,9 +181,12 @@ def desired_path(draft: Draft, text: str, partitions: Sequence[Partition] | None
 
 def observed_partitions(cell: Any, path: Value) -> tuple[Partition, ...]:
     """Partitions from ``.show external tables``: JSON, as text or taken apart."""
-    found = json_cell(cell)
-    if not found:
-        return ()
+    return _partitions(json_key(cell), path) if cell else ()
+
+
+@lru_cache(maxsize=4096)
+def _partitions(text: str, path: str | None) -> tuple[Partition, ...]:
+    found = json_cell(text) or ()
     dated = {item.name for item in path_items(path) if item.pattern} if _readable(path) else set()
     return tuple([_observed(record, dated) for record in sorted(found, key=_ordinal)])
 
