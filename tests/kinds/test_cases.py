@@ -40,7 +40,8 @@ def test_desired_is_what_its_description_says(ran):
     if not module.SECTION:
         return
     for entity in [*ran.desired.entities.values(), *ran.observed.entities.values()]:
-        name = entity.ref.name[: module.SECTION.count("*")]
+        in_section = getattr(module, "entry_name", lambda ref: ref.name[: module.SECTION.count("*")])
+        name = in_section(entity.ref)
         items = list(module.desire(name, module.describe(entity), ran.scope))
         again = [item for item in items if isinstance(item, Entity) and item.ref == entity.ref]
         if _masked(entity.fields):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -77,27 +78,36 @@ def desire(name: tuple[str, ...], doc: Any, scope: Scope) -> Iterable[Entity | P
         yield Problem(f"unknown identity '{symbol}'", path=path, entity=label, remedy=remedy)
         return
     for index, written in enumerate(doc):
-        found = _BY_LOWER.get(str(written).lower())
-        problem = _wrong(written, found, level)
+        at = (*path, index)
+        name = _BY_LOWER.get(str(written).lower(), str(written))
+        problem = _wrong(name, level)
         if problem:
-            yield Problem(problem[0], path=(*path, index), entity=label, remedy=problem[1])
-        else:
-            yield Entity(Ref(KIND, (*level, known, str(found))), {}, path=(*path, index))
+            yield replace(problem, path=at, entity=label)
+        if problem is None or problem.severity == "note":
+            yield Entity(Ref(KIND, (*level, known, name)), {}, path=at)
 
 
-def _wrong(written: Any, found: str | None, level: tuple[str, ...]) -> tuple[str, str] | None:
-    if found is None:
-        near = get_close_matches(str(written).lower(), _BY_LOWER, 1)
-        remedy = f"did you mean '{_BY_LOWER[near[0]]}'?" if near else f"usages are {', '.join(USAGES)}"
-        return f"unknown usage '{written}'", remedy
-    if found == "SandboxArtifacts" and level[0] == "database":
-        return "SandboxArtifacts can only be allowed on the cluster", "move it to cluster.managedIdentityPolicy"
-    return None
+def _wrong(name: str, level: tuple[str, ...]) -> Problem | None:
+    """What is wrong with a usage. One that resembles none may be newer than this list: that is only noted."""
+    if name == "SandboxArtifacts" and level[0] == "database":
+        return Problem(f"{name} can only be allowed on the cluster", remedy="move it to cluster.managedIdentityPolicy")
+    if name in USAGES:
+        return None
+    near = get_close_matches(name.lower(), _BY_LOWER, 1)
+    if near:
+        return Problem(f"unknown usage '{name}'", remedy=f"did you mean '{_BY_LOWER[near[0]]}'?")
+    severity = "note" if name.isalnum() else "error"
+    return Problem(f"unknown usage '{name}'", remedy=f"usages are {', '.join(USAGES)}", severity=severity)
 
 
 def describe(entity: Entity) -> Any:
     """The list with this one usage; the lists of one identity are joined by whoever writes the spec."""
     return [entity.ref.name[-1]]
+
+
+def entry_name(ref: Ref) -> tuple[str, ...]:
+    """What stands for the stars of the section that holds this entity: (database, symbol) or (symbol,)."""
+    return ref.name[1:-1]
 
 
 def reads(scope: Scope, known: Answers) -> Iterable[Read]:
