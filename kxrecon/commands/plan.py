@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kxrecon.commands import _flow, _options
-from kxrecon.commands._exit import DONE, PENDING
+from kxrecon.commands._exit import DONE, FAILED, PENDING
 from kxrecon.commands._files import PLAN
 from kxrecon.commands._terminal import show, write
 from kxrecon.report.lines import line
@@ -36,7 +36,14 @@ def run(options: argparse.Namespace) -> int:
     made = _flow.plan(options, _flow.load(options))
     planfile.save(made, options.out)
     _show(options, made)
+    if _blind(made):
+        return FAILED
     return PENDING if made.actions and options.detailed_exitcode else DONE
+
+
+def _blind(made: Plan) -> bool:
+    """True if nothing at all could be read: that is no plan, however empty it looks."""
+    return not made.actions and not made.unchanged and any(finding.kind == "unknown" for finding in made.findings)
 
 
 def _show(options: argparse.Namespace, made: Plan) -> None:
