@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -47,7 +48,7 @@ def _text(path: SpecPath, named: str, places: Places) -> str | Problem:
     file = places.folder(path) / Path(named)
     text = read_text(file, str(file), place)
     if isinstance(text, Problem):
-        return text
+        return replace(text, path=path)
     if not text.strip():
         return Problem(f"'{named}' is empty", path=path, place=place)
     return text.replace("\r\n", "\n")

@@ -108,8 +108,12 @@ def _value_remedy(error: Any, path: SpecPath) -> str | None:
         choices = {str(one).lower(): str(one) for one in error.validator_value}
         close = get_close_matches(error.instance.lower(), list(choices), n=1)
         return f"did you mean '{choices[close[0]]}'?" if close else None
-    if error.validator == "type" and error.validator_value == "string" and not isinstance(error.instance, dict | list):
-        return "quote it" if not is_authentication(path) else None
+    if (
+        error.validator == "type"
+        and error.validator_value == "string"
+        and isinstance(error.instance, bool | int | float)
+    ):
+        return "quote it" if "x-expect" not in error.schema and not is_authentication(path) else None
     return None
 
 

@@ -64,13 +64,11 @@ class _Walk:
 
 
 def read(paths: Sequence[str]) -> tuple[list[Source], list[Problem]]:
-    """All files of a spec, those that a file extends before it, each once; and what is wrong with them."""
+    """All files of a spec, those that a file extends before it, each once; and what keeps others from being read."""
     walk = _Walk()
     for path in paths:
         _visit(walk, Path(path), path, None)
-    sources = list(walk.sources.values())
-    problems = [problem for source in sources for problem in source.problems]
-    return sources, walk.problems + problems
+    return list(walk.sources.values()), walk.problems
 
 
 def _visit(walk: _Walk, path: Path, shown: str, at: Place | None) -> None:

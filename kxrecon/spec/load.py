@@ -18,7 +18,7 @@ from kxrecon.errors import Place, Problem, SpecError
 from kxrecon.model import Allow, State, Value
 from kxrecon.scope import Scope
 from kxrecon.spec.bodies import read_bodies
-from kxrecon.spec.defaults import apply_defaults
+from kxrecon.spec.defaults import SECTIONS, apply_defaults
 from kxrecon.spec.desire import dangling, desire
 from kxrecon.spec.files import merge, read
 from kxrecon.spec.frame import allows, build_scope
@@ -71,9 +71,9 @@ def load(
     Raises SpecError with all problems, in file order.
     """
     with _without_gc():
-        sources, problems = read(paths)
+        sources, unreadable = read(paths)
         places = Places(tuple(sources))
-        _stop(problems, places)
+        _stop(unreadable, places)
         return _load(sources, places, variables or {}, environ)
 
 
@@ -98,18 +98,44 @@ def _stop(problems: Sequence[Problem], places: Places) -> None:
 def _load(sources: list[Source], places: Places, given: Mapping[str, str], environ: Mapping[str, str]) -> Spec:
     merged = merge(sources)
     known, problems = declared(sources, given, environ)
-    problems += idle_nulls(sources)
+    problems += [problem for source in sources for problem in source.problems] + idle_nulls(sources)
     document, expansion = _expanded(sources, merged, known)
-    problems += expansion.problems
     document = apply_defaults(document, places.removed if any(source.nulls for source in sources) else None)
-    refused = validate(document)
-    problems += _but_unresolved(refused, expansion)
+    problems += expansion.problems + _but_unresolved(validate(document), expansion)
     problems += clear_secrets(document, expansion.secrets)
-    _stop(problems, places)
-    document, texts = read_bodies(document, places)
-    _stop(texts, places)
-    document = with_secrets(document, expansion.secrets)
+    if not _is_usable(problems):
+        _stop(problems, places)
+    document, unreadable = read_bodies(_without_broken(document, problems), places)
+    problems += unreadable
+    document = with_secrets(_without_broken(document, unreadable), expansion.secrets)
     return _spec(sources, places, document, problems, Secrets(_secret(known), given, environ))
+
+
+def _broken(problems: Sequence[Problem]) -> set[SpecPath]:
+    """The values that have errors, by their paths; problems of the text alone have none."""
+    return {problem.path for problem in problems if problem.severity == "error" and problem.path}
+
+
+def _is_usable(problems: Sequence[Problem]) -> bool:
+    """Whether only entries of databases are wrong, so that the kinds can be asked about the others."""
+    return all(len(path) >= 4 and path[0] == "databases" and path[2] in SECTIONS for path in _broken(problems))
+
+
+def _without_broken(document: dict[str, Any], problems: Sequence[Problem]) -> dict[str, Any]:
+    """The document without the entries that have errors."""
+    gone = {path[:4] for path in _broken(problems)}
+    if not gone:
+        return document
+    databases = {
+        name: {
+            section: {key: entry for key, entry in entries.items() if ("databases", name, section, key) not in gone}
+            if section in SECTIONS
+            else entries
+            for section, entries in database.items()
+        }
+        for name, database in document["databases"].items()
+    }
+    return {**document, "databases": databases}
 
 
 def _secret(known: Mapping[str, Variable]) -> frozenset[str]:

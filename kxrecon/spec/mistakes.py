@@ -62,6 +62,8 @@ def _unquoted_variable(written: str) -> tuple[str, int] | None:
 
 
 def _remedy(problem: str) -> str | None:
+    if "unexpected ':'" in problem:
+        return "quote a text that holds ':' inside { } or [ ]"
     if "mapping values" in problem:
         return "quote a text that holds ': '"
     if "cannot start any token" in problem:
