@@ -20,7 +20,7 @@ from kxrecon.planes import WriteRefused, acl
 from kxrecon.planes.azure_errors import SHAPE_ERRORS, plane_error
 from kxrecon.planes.failures import masked, to_failure
 from kxrecon.planes.hosts import Cloud, is_loopback, trusted
-from kxrecon.planes.terms import Terms
+from kxrecon.planes.terms import IMPORTING, Terms
 from kxrecon.planes.transport import TIMEOUT, Gate
 
 READ, WRITE = "acl.get", "acl.update"
@@ -97,7 +97,7 @@ class AdlsPlane:
         what = f"{READ} {_named(account, filesystem, path)}"
         try:
             found = self._directory(account, filesystem, path).get_access_control(upn=False)
-            if not isinstance(found.get("acl"), str):
+            if not acl.parse(str(found.get("acl") or "")):
                 raise ValueError("no x-ms-acl header")
             return {name: found.get(name) for name in _SHOWN}
         except (AzureError, *SHAPE_ERRORS) as error:
@@ -117,7 +117,8 @@ class AdlsPlane:
             raise mapped from error
 
     def _directory(self, account: str, filesystem: str, path: str) -> Any:
-        from azure.storage.filedatalake import DataLakeDirectoryClient
+        with IMPORTING:
+            from azure.storage.filedatalake import DataLakeDirectoryClient
 
         url = trusted(self._url(account), "dfs", self._cloud)
         options: dict[str, Any] = {"transport": self._transport, "retry_total": 0, "permit_redirects": False}

@@ -6,7 +6,6 @@ follows redirects and retries underneath our policy. Packages are imported when 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +23,7 @@ from azure.core.pipeline.transport import RequestsTransport
 from kxrecon import __version__
 from kxrecon.errors import PlaneError
 from kxrecon.planes.hosts import Cloud, is_loopback, trusted
+from kxrecon.planes.terms import IMPORTING
 from kxrecon.planes.transport import TIMEOUT
 
 ANY_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
@@ -63,43 +63,65 @@ class Clients:
         )
         self._bearer = LoopbackBearer(credential, cloud.arm_scope, self.endpoint)
         self._made: dict[tuple[str, str], Any] = {}
-        self._lock = threading.Lock()
 
     def kusto(self, subscription: str) -> Any:
         """azure-mgmt-kusto's client for a subscription."""
-        from azure.mgmt.kusto import KustoManagementClient
 
-        return self._client("kusto", subscription, KustoManagementClient)
+        def load() -> Any:
+            from azure.mgmt.kusto import KustoManagementClient
+
+            return KustoManagementClient
+
+        return self._client("kusto", subscription, load)
 
     def authorization(self, subscription: str = "") -> Any:
         """azure-mgmt-authorization's client, API 2022-04-01; scopes name their own subscription."""
-        from azure.mgmt.authorization.v2022_04_01 import AuthorizationManagementClient
 
-        return self._client("authorization", subscription or ANY_SUBSCRIPTION, AuthorizationManagementClient)
+        def load() -> Any:
+            from azure.mgmt.authorization.v2022_04_01 import AuthorizationManagementClient
+
+            return AuthorizationManagementClient
+
+        return self._client("authorization", subscription or ANY_SUBSCRIPTION, load)
 
     def storage(self, subscription: str) -> Any:
         """azure-mgmt-storage's client for a subscription."""
-        from azure.mgmt.storage import StorageManagementClient
 
-        return self._client("storage", subscription, StorageManagementClient)
+        def load() -> Any:
+            from azure.mgmt.storage import StorageManagementClient
+
+            return StorageManagementClient
+
+        return self._client("storage", subscription, load)
 
     def identities(self, subscription: str = "") -> Any:
         """azure-mgmt-msi's client, API 2024-11-30."""
-        from azure.mgmt.msi.v2024_11_30 import ManagedServiceIdentityClient
 
-        return self._client("msi", subscription or ANY_SUBSCRIPTION, ManagedServiceIdentityClient)
+        def load() -> Any:
+            from azure.mgmt.msi.v2024_11_30 import ManagedServiceIdentityClient
+
+            return ManagedServiceIdentityClient
+
+        return self._client("msi", subscription or ANY_SUBSCRIPTION, load)
 
     def graph(self) -> Any:
         """azure-mgmt-resourcegraph's client, which has no subscription."""
-        from azure.mgmt.resourcegraph import ResourceGraphClient
 
-        return self._client("graph", "", ResourceGraphClient)
+        def load() -> Any:
+            from azure.mgmt.resourcegraph import ResourceGraphClient
 
-    def _client(self, name: str, subscription: str, make: Callable[..., Any]) -> Any:
-        with self._lock:
+            return ResourceGraphClient
+
+        return self._client("graph", "", load)
+
+    def _client(self, name: str, subscription: str, load: Callable[[], Callable[..., Any]]) -> Any:
+        made = self._made.get((name, subscription))
+        if made is not None:
+            return made
+        with IMPORTING:
             if (name, subscription) not in self._made:
                 place = (subscription,) if subscription else ()
-                self._made[name, subscription] = make(self._credential, *place, **self._options())
+                self._made[name, subscription] = load()(self._credential, *place, **self._options())
             return self._made[name, subscription]
 
     def _options(self) -> dict[str, Any]:

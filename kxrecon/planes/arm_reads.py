@@ -6,6 +6,7 @@ own JSON; list elements go through the SDKs' models, which keep every documented
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -33,7 +34,7 @@ def located(resource_id: str) -> Mapping[str, Any]:
 
 def as_sent(response: Any, _: Any, __: Any) -> Any:
     """The ``cls`` of SDK calls: the response's JSON as the service sent it."""
-    return response.http_response.json()
+    return json.loads(response.http_response.text())
 
 
 def rest(item: Any) -> Any:

@@ -6,7 +6,6 @@ read or write, so a run pays for the services that it asks and for no other.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,13 +16,8 @@ from kxrecon.planes.credentials import SharedCredential, credential_for
 from kxrecon.planes.failures import to_failure
 from kxrecon.planes.hosts import CLOUDS, is_loopback, trusted
 from kxrecon.planes.retry import LOOPBACK, Budget, Retry
-from kxrecon.planes.terms import Recorder, Terms
+from kxrecon.planes.terms import IMPORTING, Recorder, Terms
 from kxrecon.scope import Scope
-
-
-# One lock for all planes: azure.core imports itself in circles, and two threads that enter the circle at
-# different places find half of it. Once a first plane is made, the circle is closed.
-_MAKING = threading.Lock()
 
 
 class LazyPlane:
@@ -56,7 +50,9 @@ class LazyPlane:
             self._plane.close()
 
     def _made(self) -> PlaneClient:
-        with _MAKING:
+        if self._plane is not None:
+            return self._plane
+        with IMPORTING:
             if self._plane is None:
                 self._plane = self._make()
             return self._plane

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from kxrecon.planes.retry import Retry
+
+IMPORTING = threading.RLock()
+"""Held while an SDK is imported: azure.core imports itself in circles, and two threads that enter the
+circle at different places find half of it."""
 
 Recorder = Callable[[str], None]
 """Told each request's line (``GET https://…``, without its query) before it is sent."""

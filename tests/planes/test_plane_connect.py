@@ -106,7 +106,12 @@ def test_read_only_planes_refuse_writes():
     with serving(lambda asked: Answered(200, {})) as fake:
         wire = Wire(name="sandbox:x", kusto={URI: fake.url}, arm=fake.url, dfs=fake.url, sql=lambda *_: None)
         planes = connect(wire, Scope(cluster_uri=URI), read_only=True)
-        for name, text in (("kusto", ".alter x"), ("arm", "clusters.identity"), ("adls", "acl.update"), ("sql", "GRANT")):
+        for name, text in (
+            ("kusto", ".alter x"),
+            ("arm", "clusters.identity"),
+            ("adls", "acl.update"),
+            ("sql", "GRANT"),
+        ):
             with pytest.raises(WriteRefused):
                 planes[name].write(Request(name, "", (text,)))
             planes[name].close()

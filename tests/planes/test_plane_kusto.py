@@ -115,7 +115,10 @@ def test_the_proxy_of_the_environment_is_not_asked_for_loopback(plane, monkeypat
         (refused(400, "General_BadRequest", "SEM0100: no such column"), "failed", "SEM0100"),
         (
             refused(
-                400, "BadRequest_EntityNotFound", "Entity ID 'X' of kind 'T' was not found.", kind="EntityNotFoundException"
+                400,
+                "BadRequest_EntityNotFound",
+                "Entity ID 'X' of kind 'T' was not found.",
+                kind="EntityNotFoundException",
             ),
             "absent",
             "Entity ID 'X'",
@@ -226,7 +229,10 @@ def test_throttled_is_tried_again_even_if_it_says_permanent(plane):
 
 
 def test_throttled_for_ever_ends_as_throttled(plane):
-    with serving(Scripted(refused(429, "TooManyRequests", "throttled", permanent=False))) as fake, pytest.raises(Throttled):
+    with (
+        serving(Scripted(refused(429, "TooManyRequests", "throttled", permanent=False))) as fake,
+        pytest.raises(Throttled),
+    ):
         plane(fake).write(ALTER)
 
 
