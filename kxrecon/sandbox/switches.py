@@ -25,6 +25,11 @@ class Switches:
     system_in_policy: Literal["object-id", "system"] = "object-id"
     missing_export: Literal["error", "empty"] = "error"
     csl_script_lists_exports: bool = True
+    missing_target: Literal["refused", "accepted"] = "refused"  # create-or-alter of an export without its table
+    export_identity_checked: Literal["at-create", "at-run"] = "at-create"
+    missing_database: Literal["400", "404"] = "400"
+    bool_wire: Literal["boolean", "number"] = "boolean"
+    dynamic_wire: Literal["json", "text"] = "json"
     strict: bool = False  # an inventory was given: nothing else exists
 
 

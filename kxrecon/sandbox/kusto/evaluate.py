@@ -1,0 +1,185 @@
+"""Queries, really evaluated: the stored rows in a throw-away DuckDB, the KQL translated by duckdb-kql (an extra).
+
+What the translator cannot do is refused as "not imitated", never answered with wrong rows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from kxrecon.sandbox.clock import Clock
+from kxrecon.sandbox.kusto import values
+from kxrecon.sandbox.kusto.answers import Answer, Columns
+from kxrecon.sandbox.kusto.errors import NotImitated, SemanticRefused, SyntaxRefused
+from kxrecon.sandbox.kusto.queries import Mentions, mentions
+from kxrecon.sandbox.kusto.session import Caller, Session
+from kxrecon.sandbox.store import Store
+from kxrecon.sandbox.switches import Switches
+
+DUCK = {
+    "bool": "BOOLEAN",
+    "datetime": "TIMESTAMP",
+    "decimal": "DECIMAL(38, 17)",
+    "dynamic": "JSON",
+    "guid": "UUID",
+    "int": "INTEGER",
+    "long": "BIGINT",
+    "real": "DOUBLE",
+    "string": "VARCHAR",
+    "timespan": "INTERVAL",
+}
+NOBODY = Caller("", "", frozenset(), frozenset())
+PIPED = "CommandResult"
+
+
+def run(
+    store: Store,
+    cluster_uri: str,
+    database: str,
+    query: str,
+    rows_after: Mapping[str, int] | None = None,
+    rows_until: int | None = None,
+) -> tuple[Columns, list[list[Any]]]:
+    """Columns and rows of a query over the stored rows of ``database`` (the key of its document).
+
+    ``rows_after``: per fact table, the sequence after which rows count; ``rows_until``: the last sequence that
+    counts in those tables. Raises NotImitated, or Kusto's refusal for a query that is wrong.
+    """
+    session = Session(store, Clock(store), cluster_uri, Switches(), NOBODY, database)
+    duckdb, translate = _libraries()
+    connection = duckdb.connect(":memory:")
+    try:
+        seen = mentions(session, query)
+        _load(connection, session, seen, rows_after or {}, rows_until)
+        connection.execute("SET enable_external_access=false")
+        return _evaluate(connection, translate, query, session.database_name, _functions(session, seen))
+    finally:
+        connection.close()
+
+
+def pipe(table: Answer, query: str) -> Answer:
+    """A command's answer filtered by what followed its pipe."""
+    duckdb, translate = _libraries()
+    connection = duckdb.connect(":memory:")
+    try:
+        connection.execute("ATTACH ':memory:' AS \"piped\"")
+        _fill(connection, "piped", PIPED, table.columns, table.rows)
+        columns, rows = _evaluate(connection, translate, f"{PIPED} | {query}", "piped", [])
+        return Answer(columns, rows)
+    finally:
+        connection.close()
+
+
+def _libraries() -> tuple[Any, Any]:
+    try:
+        import duckdb
+        import duckdb_kql
+    except ImportError as problem:
+        raise NotImitated("evaluating queries needs the extra: pip install 'kxrecon[sandbox]'") from problem
+    return duckdb, duckdb_kql
+
+
+# ---- rows in
+def _load(connection: Any, session: Session, seen: Mentions, after: Mapping[str, int], until: int | None) -> None:
+    connection.execute(f"ATTACH ':memory:' AS {_quoted(session.database_name)}")
+    for table in sorted(seen.tables):
+        _load_table(connection, session, table, after.get(table), until if table in after else None)
+    for name in sorted({database for database, _ in seen.foreign}):
+        if not name:
+            raise NotImitated("queries over other clusters")
+        other = session.within(name)
+        connection.execute(f"ATTACH ':memory:' AS {_quoted(name)}")
+        for table in sorted({table for database, table in seen.foreign if database == name}):
+            if table and other.find("table", table) is not None:
+                _load_table(connection, other, table, None, None, name)
+
+
+def _load_table(
+    connection: Any, session: Session, table: str, after: int | None, until: int | None, where: str = ""
+) -> None:
+    shape = [(str(name), str(kind)) for name, kind in session.get("table", table)["columns"]]
+    stored = session.store.all("rows", session.uri, session.database, table)
+    rows = [
+        row["values"]
+        for key, row in stored
+        if (after is None or int(key[3]) > after) and (until is None or int(key[3]) <= until)
+    ]
+    _fill(connection, where or session.database_name, table, tuple(shape), rows)
+
+
+def _fill(connection: Any, database: str, table: str, shape: Columns, rows: Sequence[Sequence[Any]]) -> None:
+    target = f"{_quoted(database)}.{_quoted(table)}"
+    connection.execute(f"CREATE TABLE {target} ({', '.join(f'{_quoted(n)} {DUCK[k]}' for n, k in shape)})")
+    if rows:
+        marks = ", ".join("?" for _ in shape)
+        kinds = [kind for _, kind in shape]
+        cells = [[_inward(cell, kind) for cell, kind in zip(row, kinds, strict=False)] for row in rows]
+        cells = [row + [None] * (len(kinds) - len(row)) for row in cells]
+        connection.executemany(f"INSERT INTO {target} VALUES ({marks})", cells)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _inward(cell: Any, kind: str) -> Any:
+    if cell is None:
+        return None
+    if kind == "datetime":
+        return values.when(cell).replace(tzinfo=None)
+    if kind == "timespan":
+        return timedelta(microseconds=values.ticks(cell) / 10)
+    return json.dumps(cell) if kind == "dynamic" else cell
+
+
+# ---- the query
+def _functions(session: Session, seen: Mentions) -> list[str]:
+    found = [session.get("function", name) for name in sorted(seen.functions)]
+    return [f"function {document['name']}{document['parameters']} {document['body']}" for document in found]
+
+
+def _evaluate(
+    connection: Any, library: Any, query: str, database: str, functions: list[str]
+) -> tuple[Columns, list[list[Any]]]:
+    import duckdb
+    from duckdb_kql.types import kusto_type
+
+    try:
+        connection.execute(f"USE {_quoted(database)}")
+        relation = library.kql(connection, query, database=database, allow_write=False, functions=functions or None)
+        shape = tuple((str(n), str(kusto_type(k))) for n, k in zip(relation.columns, relation.types, strict=True))
+        rows = relation.fetchall()
+    except library.KqlSyntaxError as problem:
+        raise SyntaxRefused(f"Syntax error: {problem}") from problem
+    except library.KqlSchemaError as problem:
+        raise SemanticRefused(f"Semantic error: SEM0100: {problem}") from problem
+    except library.KqlUnsupportedError as problem:
+        raise NotImitated(str(problem)) from problem
+    except (duckdb.BinderException, duckdb.CatalogException) as problem:
+        raise SemanticRefused(f"Semantic error: SEM0100: {_first_line(problem)}") from problem
+    except (duckdb.Error, library.KqlError, TypeError, ValueError) as problem:
+        raise NotImitated(_first_line(problem)) from problem
+    kinds = [kind for _, kind in shape]
+    return shape, [[_outward(cell, kind) for cell, kind in zip(row, kinds, strict=True)] for row in rows]
+
+
+def _first_line(problem: Exception) -> str:
+    return (str(problem).strip().splitlines() or [type(problem).__name__])[0]
+
+
+def _outward(cell: Any, kind: str) -> Any:
+    if cell is None or isinstance(cell, bool):
+        return cell
+    if isinstance(cell, datetime):
+        return values.iso(cell.replace(tzinfo=cell.tzinfo or UTC))
+    if isinstance(cell, timedelta):
+        return values.clock((cell.days * 86_400 + cell.seconds) * values.SECOND + cell.microseconds * 10)
+    if isinstance(cell, Decimal):
+        return format(cell, "f")
+    if kind == "dynamic" and isinstance(cell, str):
+        return json.loads(cell)
+    return cell if isinstance(cell, (int, float, str, list, dict)) else str(cell)

@@ -1,0 +1,183 @@
+"""Tokens of Kusto text: names, every form of string literal, numbers, timespans, typed literals, comments.
+
+One scanner serves commands and queries. What a word means (keyword or name) is decided by what the LALR
+parser can take at that place, as Kusto's keywords are not reserved ("learn.microsoft.com, Identifiers").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from lark.lexer import Lexer, Token
+
+GUID = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
+UNITS = (
+    r"days?|d|hours?|hrs?|hr|h|minutes?|min|m|seconds?|sec|s"
+    r"|milliseconds?|millis?|ms|microseconds?|micros?|nanoseconds?|nanos?|ticks?"
+)
+TYPED = "datetime|date|timespan|time|guid|uuid|uniqueid|int|int32|long|int64|real|double|decimal|bool|boolean|dynamic"
+STRING = (
+    r"[hH]?(?:```(?:(?!```)[\s\S])*```|~~~(?:(?!~~~)[\s\S])*~~~"
+    r"|@'(?:[^'\r\n]|'')*'|@\"(?:[^\"\r\n]|\"\")*\""
+    r"|'(?:[^'\\\r\n]|\\[^\r\n])*'|\"(?:[^\"\\\r\n]|\\[^\r\n])*\")"
+)
+SKIP = re.compile(r"(?:[\s\u00a0]+|//[^\n]*)+")
+SCAN = re.compile(
+    rf"(?P<STRING>{STRING})"
+    rf"|(?P<BNAME>\[\s*(?:{STRING})\s*\]|\[[A-Za-z_][\w .-]*\])"
+    rf"|(?P<GUID>{GUID})(?!\w)"
+    rf"|(?P<TIMESPAN>\d+(?:\.\d+)?(?:{UNITS}))(?!\w)"
+    r"|(?P<REAL>\d+(?:\.\d+(?:[eE][+-]?\d+)?|[eE][+-]?\d+))(?![\w])"
+    r"|(?P<LONG>0[xX][0-9a-fA-F]+|\d+)(?!\w)"
+    r"|(?P<WORD>[A-Za-z_$][\w$]*|\d\w*[A-Za-z_]\w*)"
+    r"|(?P<MARK><\||\.\.|==|!=|=~|!~|<=|>=|<>|=>|[-+*/%<>=.,:;|(){}\[\]?@!])"
+)
+HYPHENATED = re.compile(r"!?[A-Za-z_$][\w$]*(?:-[A-Za-z][\w]*)+|![A-Za-z_]+")
+TYPED_START = re.compile(rf"(?:{TYPED})[\s\u00a0]*\(")
+ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[0-7]{1,3}|.)")
+ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "0": "\0"}
+SECRET = re.compile(rf"(?<![\w])(?P<literal>[hH](?=[@'\"`~]){STRING[5:]})")
+OPENING = {"(": ")", "[": "]", "{": "}"}
+CLOSING = frozenset(OPENING.values())
+
+
+class Unreadable(Exception):
+    """Text that is no Kusto token; ``position`` is where."""
+
+    def __init__(self, message: str, position: int) -> None:
+        super().__init__(message)
+        self.position = position
+
+
+def skip(text: str, position: int) -> int:
+    """The position after white space and comments."""
+    match = SKIP.match(text, position)
+    return match.end() if match else position
+
+
+def unquote(literal: str) -> str:
+    """The value of one string literal ("learn.microsoft.com, The string data type"); ValueError if malformed."""
+    text = literal[1:] if literal[:1] in "hH" else literal
+    if text[:3] in ("```", "~~~"):
+        return text[3:-3]
+    if text[0] == "@":
+        return text[2:-1].replace(text[1] * 2, text[1])
+    return ESCAPE.sub(_escape, text[1:-1])
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = match.group(1)
+    if code[0] == "u" and len(code) == 5 or code[0] == "x" and len(code) == 3:
+        return chr(int(code[1:], 16))
+    if code.isdigit():
+        return chr(int(code, 8))
+    if code in ESCAPES:
+        return ESCAPES[code]
+    if code in "\\'\"":
+        return code
+    raise ValueError(f"bad escape \\{code}")
+
+
+def mask(text: str) -> str:
+    """The text with the content of obfuscated (``h``) literals replaced by asterisks, as Kusto shows it."""
+    return SECRET.sub(_asterisks, text)
+
+
+def _asterisks(match: re.Match[str]) -> str:
+    literal = match.group("literal")
+    head = 5 if literal[1:2] == "@" else 0
+    quote = literal[2] if head else literal[1]
+    if quote in "`~":
+        return literal[:4] + "*" * len(literal[4:-3]) + literal[-3:]
+    start = 3 if head else 2
+    return literal[:start] + "*" * len(literal[start:-1]) + literal[-1]
+
+
+def balanced(text: str, position: int) -> int:
+    """The position after the bracket that closes the one at ``position``; Unreadable if none does."""
+    expected = [OPENING[text[position]]]
+    here = position + 1
+    while True:
+        here = skip(text, here)
+        if here >= len(text):
+            raise Unreadable(f"'{expected[-1]}' is missing", position)
+        match = SCAN.match(text, here)
+        if match is None:
+            raise Unreadable("unexpected character", here)
+        if match.lastgroup == "BNAME" or match.group() not in "()[]{}":
+            here = match.end()
+            continue
+        if match.group() in OPENING:
+            expected.append(OPENING[match.group()])
+        elif match.group() != expected.pop():
+            raise Unreadable(f"unexpected '{match.group()}'", here)
+        here = match.end()
+        if not expected:
+            return here
+
+
+class KustoLexer(Lexer):
+    """Gives the parser one token at a time, named by what it can take there."""
+
+    __future_interface__ = 2
+
+    def __init__(self, lexer_conf: Any) -> None:
+        self._words = {
+            terminal.pattern.value: terminal.name
+            for terminal in lexer_conf.terminals
+            if getattr(terminal.pattern, "type", "") == "str"
+        }
+
+    def lex(self, lexer_state: Any, parser_state: Any) -> Iterator[Token]:
+        """Tokens up to the end of the text; Unreadable where there is none."""
+        text = str(lexer_state.text.text)
+        states = parser_state.parse_conf.states
+        position = skip(text, 0)
+        while position < len(text):
+            taken = states[parser_state.position]
+            kind, value, end = self._next(text, position, taken)
+            yield Token(kind, value, position, end_pos=end)
+            position = skip(text, end)
+
+    def _next(self, text: str, position: int, taken: Any) -> tuple[str, str, int]:
+        if "REST" in taken:
+            return "REST", text[position:], len(text)
+        first = text[position]
+        if first == "{" and "BODY" in taken:
+            end = balanced(text, position)
+            return "BODY", text[position:end], end
+        if first == "[" and "LIST" in taken and "BNAME" not in taken:
+            end = balanced(text, position)
+            return "LIST", text[position:end], end
+        word = self._word(text, position, taken)
+        if word is not None:
+            return word
+        match = SCAN.match(text, position)
+        if match is None:
+            raise Unreadable(f"unexpected '{first}'", position)
+        return self._mark(match, taken)
+
+    def _word(self, text: str, position: int, taken: Any) -> tuple[str, str, int] | None:
+        typed = TYPED_START.match(text, position)
+        if typed and "TYPED" in taken:
+            end = balanced(text, typed.end() - 1)
+            return "TYPED", text[position:end], end
+        match = HYPHENATED.match(text, position)
+        if match and self._words.get(match.group()) in taken:
+            return self._words[match.group()], match.group(), match.end()
+        return None
+
+    def _mark(self, match: re.Match[str], taken: Any) -> tuple[str, str, int]:
+        kind, value = str(match.lastgroup), match.group()
+        keyword = self._words.get(value)
+        if kind in ("WORD", "MARK"):
+            if keyword in taken:
+                return str(keyword), value, match.end()
+            if kind == "MARK":
+                return keyword or "MARK", value, match.end()
+            return "NAME", value, match.end()
+        if kind == "BNAME" and "BNAME" not in taken:
+            return self._words.get("[", "MARK"), "[", match.start() + 1
+        return kind, value, match.end()
