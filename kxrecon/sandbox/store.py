@@ -15,7 +15,9 @@ external_table         (uri, db, name)                   as stored by sandbox/ku
 continuous_export      (uri, db, name)                   as stored by sandbox/kusto
 policy                 (uri, level, entity…, policy)     the policy's JSON; level: cluster | database | table
 role                   (uri, scope, name…, role, fqn)    objectId, type, displayName, notes
-cluster_principal      (uri, assignment name)            role, principalId, principalType, tenantId
+cluster_principal      (uri, assignment name)            role, principalId, principalType, tenantId, aadObjectId
+database_principal     (uri, db, assignment name)        the same, made through ARM for a database
+operation              (id,)                             a long-running operation on a cluster: status, change
 identity               (resource id,)                    name, principalId, clientId, tenantId, location
 principal              (object id,)                      type User|Group|ServicePrincipal, displayName, upn,
                                                          clientId, tenantId, members [object id…]
@@ -26,9 +28,9 @@ account                (name,)                           resourceId, kind, locat
 container              (account, name)                   immutability, legalHold, metadata
 path                   (account, container, path)        owner, group, acl (string as dfs answers it), etag
 sql_database           (server, database)                tables {schema.table: [columns…]}
-sql_principal          (server, database, name)          type, sid (hex), roles [name…]
-sql_permission         (server, db, name, class, what,   state G|W|D
-                       permission)
+sql_principal          (server, database, name)          name, type E|X|S|R, sid ("0x…"), roles [name…]
+sql_permission         (server, db, name, class, what,   state G|W|D; class DATABASE|SCHEMA|OBJECT, what "",
+                       permission)                       "dbo" or "dbo.t" (lower case)
 rows                   (uri, db, table, sequence)        ingested (ISO), values [..]
 artifact               (uri, db, export, number)         timestamp, path, records, bytes
 failure                (uri, db, export, number)         timestamp, operation, kind, details
