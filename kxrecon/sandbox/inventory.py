@@ -181,6 +181,7 @@ def _database(world: World, uri: str, name: str, content: Mapping[str, Any]) -> 
     _add(world, "database", (uri, name), {"name": name, "accessMode": "ReadWrite", "version": "v1.0"})
     for table, shape in (content.get("tables") or {}).items():
         document: Document = {
+            "name": str(table),
             "columns": [list(column) for column in (shape or {}).get("columns") or ()],
             "folder": "",
             "docString": "",
