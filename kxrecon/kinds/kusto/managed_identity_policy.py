@@ -67,7 +67,7 @@ def usage(level: str, database: str, symbol: str, usage: str, reasons: tuple[str
 def desire(name: tuple[str, ...], doc: Any, scope: Scope) -> Iterable[Entity | Problem]:
     """A list of usages under the identity's name; ``name`` is (database, symbol), or (symbol,) at the cluster."""
     *database, symbol = name
-    level = ("database", database[0]) if database else ("cluster",)
+    level: tuple[str, ...] = ("database", database[0]) if database else ("cluster",)
     root = ("databases", database[0]) if database else ("cluster",)
     path = (*root, "managedIdentityPolicy", symbol)
     label = "/".join((*level, symbol))
@@ -79,12 +79,12 @@ def desire(name: tuple[str, ...], doc: Any, scope: Scope) -> Iterable[Entity | P
         return
     for index, written in enumerate(doc):
         at = (*path, index)
-        name = _BY_LOWER.get(str(written).lower(), str(written))
-        problem = _wrong(name, level)
+        allowed = _BY_LOWER.get(str(written).lower(), str(written))
+        problem = _wrong(allowed, level)
         if problem:
             yield replace(problem, path=at, entity=label)
         if problem is None or problem.severity == "note":
-            yield Entity(Ref(KIND, (*level, known, name)), {}, path=at)
+            yield Entity(Ref(KIND, (*level, known, allowed)), {}, path=at)
 
 
 def _wrong(name: str, level: tuple[str, ...]) -> Problem | None:
