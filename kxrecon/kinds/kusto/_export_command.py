@@ -15,6 +15,7 @@ from kxrecon.model import Change, Hazard, Hidden, Leaf, Plane, Request, Step, Te
 from kxrecon.scope import Scope
 
 PLANE: Plane = "kusto"
+ABSENT = ("BadRequest_EntityNotFound",)
 
 # Properties of exports that we do not manage but may send again, because the documentation of this command or
 # of ``.export`` names them, or did. Any other name blocks the change.
@@ -37,8 +38,9 @@ def step(change: Change, scope: Scope) -> Step:
     database, name = change.ref.name
     if change.desired is None:
         reason = "a dropped export's cursor is gone: an export created again starts from then on"
+        drop = Request(PLANE, database, (f".drop continuous-export {kql.identifier(name)}",), accepts=ABSENT)
         return Step(
-            (Request(PLANE, database, (f".drop continuous-export {kql.identifier(name)}",)),),
+            (drop,),
             hazards=(Hazard("loses-cursor", change.ref, reason),),
         )
     changed = _changed(change)

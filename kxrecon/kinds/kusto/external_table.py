@@ -43,6 +43,7 @@ from kxrecon.scope import Scope
 KIND = "external_table"
 PLANE: Plane = "kusto"
 SECTION = ("databases", "*", "externalTables", "*")
+ABSENT = ("BadRequest_EntityNotFound",)
 
 _PROPERTIES = {
     "storage": ("compressed", "compressionType", "includeHeaders", "namePrefix", "fileExtension", "encoding"),
@@ -212,7 +213,8 @@ def covers(entity: Entity, observed: State) -> str | None:
 
 def _step(change: Change, scope: Scope) -> Step:
     database, name = change.ref.name
-    drop = Request(PLANE, database, (f".drop external table {kql.identifier(name)} ifexists",))
+    # Microsoft's grammar does not know the documented ``ifexists``; the error of a missing table means the same.
+    drop = Request(PLANE, database, (f".drop external table {kql.identifier(name)}",), accepts=ABSENT)
     if change.desired is None:
         return Step((drop,))
     unreadable = tuple(_unreadable(change))
