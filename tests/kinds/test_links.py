@@ -127,14 +127,15 @@ def test_removal_without_effect_says_so():
     assert "no effect yet" in step.hazards[0].reason
 
 
-def test_policy_waits_for_an_identity_whose_id_is_known_before_it_is_attached():
+def test_rewritten_list_waits_for_an_identity_that_the_plan_attaches():
     identity = Entity(Ref("cluster_identity", ("exporter",)), {})
+    gone = managed_identity_policy.usage("database", "Telemetry", "system", "All", ())
     wanted = managed_identity_policy.usage("database", "Telemetry", "exporter", "All", ())
     scope = Scope(identities={"exporter": "/x"}, directory=Directory({"exporter": {"principalId": "oid"}}))
-    change = Change(wanted.ref, "create", None, wanted)
-    (step,) = managed_identity_policy.act([change], World(scope, state(), state(identity, wanted)))
+    before, after = state(gone), state(identity, wanted)
+    (step,) = managed_identity_policy.act([deletion(gone)], World(scope, before, after))
     assert [leaf.ref for leaf in request_unknowns(step.requests[0])] == [identity.ref]
-    (step,) = managed_identity_policy.act([change], World(scope, state(identity), state(identity, wanted)))
+    (step,) = managed_identity_policy.act([Change(wanted.ref, "create", None, wanted)], World(scope, before, after))
     assert not list(request_unknowns(step.requests[0]))
 
 

@@ -177,40 +177,49 @@ def act(changes: Sequence[Change], world: World) -> Sequence[Step]:
     target = level[1] if len(level) > 1 else ""
     entity = f"database {kql.identifier(target)}" if target else "cluster"
     if not gone:
-        text = kql.command(f".alter-merge {entity} policy managed_identity ", _json(_refs(changes), world))
+        text = kql.command(
+            f".alter-merge {entity} policy managed_identity ", _json([change.ref for change in changes], world.scope)
+        )
     else:
         stay = [ref for ref in world.desired.entities if ref.kind == KIND and ref.name[:-2] == level]
         if stay:
-            text = kql.command(f".alter {entity} policy managed_identity ", _json(stay, world))
+            text = kql.command(
+                f".alter {entity} policy managed_identity ", _json(stay, world.scope, _unattached(stay, world))
+            )
         else:
             text = (f".delete {entity} policy managed_identity",)
     request = Request("kusto", target, text, exclusive=f"managed_identity:{target}")
     return (Step((request,), hazards=tuple(_hazard(change.ref, world) for change in gone)),)
 
 
-def _refs(changes: Sequence[Change]) -> list[Ref]:
-    return [change.ref for change in changes]
-
-
-def _json(refs: Iterable[Ref], world: World) -> tuple[str | Leaf, ...]:
+def _json(refs: Iterable[Ref], scope: Scope, waiting: frozenset[str] = frozenset()) -> tuple[str | Leaf, ...]:
     """The policy as a JSON literal, one object per identity, usages as one list in one string."""
     usages: dict[str, list[str]] = {}
     for ref in sorted(refs):
         usages.setdefault(ref.name[-2], []).append(ref.name[-1])
-    items = [{"ObjectId": _object_id(symbol, world), "AllowedUsages": ", ".join(usages[symbol])} for symbol in usages]
+    items = [
+        {"ObjectId": _object_id(symbol, scope, symbol in waiting), "AllowedUsages": ", ".join(usages[symbol])}
+        for symbol in usages
+    ]
     if any(isinstance(item["ObjectId"], Unknown) for item in items):
         return kql.json_quoted(items)
     return (kql.json_literal(items),)
 
 
-def _object_id(symbol: str, world: World) -> str | Unknown:
-    """What the policy takes for an identity; a leaf while it is not attached, so that the write waits for it."""
+def _object_id(symbol: str, scope: Scope, waits: bool) -> str | Unknown:
+    """What the policy takes for an identity; a leaf where the write has to wait until it is attached."""
     if is_guid(symbol):
         return symbol
-    ref = Ref("cluster_identity", (symbol,))
-    if ref in world.desired.entities and ref not in world.observed.entities and not world.observed.gap(ref):
-        return Unknown(ref, "principalId")
-    return SYSTEM if symbol == SYSTEM else world.scope.identity(symbol, "principalId")
+    if waits:
+        return Unknown(Ref("cluster_identity", (symbol,)), "principalId")
+    return SYSTEM if symbol == SYSTEM else scope.identity(symbol, "principalId")
+
+
+def _unattached(refs: Iterable[Ref], world: World) -> frozenset[str]:
+    """Identities that this plan attaches. A list that leaves them out would take their new usages away again,
+    one that has them too early is refused; needs cannot tell, since a removal needs nothing."""
+    made = world.desired.entities.keys() - world.observed.entities.keys()
+    return frozenset(ref.name[-2] for ref in refs if Ref("cluster_identity", (ref.name[-2],)) in made)
 
 
 def _hazard(ref: Ref, world: World) -> Hazard:
