@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -164,8 +165,17 @@ def _partition(
     return {"name": name, "type": kind, "function": function, "column": column, "argument": argument}
 
 
-@cache
+_BUILDING = threading.Lock()
+
+
 def _parser() -> Lark:
+    # cache alone would let each of the first concurrent commands build the grammar, a quarter of a second each.
+    with _BUILDING:
+        return _built()
+
+
+@cache
+def _built() -> Lark:
     grammar = resources.files(__package__).joinpath("commands.lark").read_text("utf-8")
     return Lark(grammar, parser="lalr", lexer=KustoLexer, transformer=_Build(), maybe_placeholders=False)
 
