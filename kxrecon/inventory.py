@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
+NOWHERE = "00000000-0000-4000-8000-000000000001"  # the subscription of what the spec puts in none
 _SQL_TYPES = {
     "bool": "bit",
     "datetime": "datetime2",
@@ -80,14 +81,20 @@ def _accounts(scope: Scope, entities: Iterable[Entity]) -> list[Document]:
         place = locate(url)
         if place is None:
             continue
-        fresh: Document = {"name": place.account, "hierarchicalNamespace": False, "containers": []}
-        account = accounts.setdefault(place.account, fresh)
-        if target.get("resourceId"):
-            account["resourceId"] = target["resourceId"]
+        account = accounts.setdefault(place.account, _account(scope, place.account))
+        account["resourceId"] = target.get("resourceId") or account["resourceId"]
         account["hierarchicalNamespace"] |= ".dfs." in url or url.startswith("abfss") or target.get("grant") == "acl"
         if place.container not in account["containers"] and not target.get("createContainer"):
             account["containers"].append(place.container)
     return [accounts[name] for name in sorted(accounts)]
+
+
+def _account(scope: Scope, name: str) -> Document:
+    """An account whose id the spec leaves open lies where kxrecon will look for it."""
+    subscription = next(iter(scope.subscriptions), "") or "/".join(scope.cluster_id.split("/")[2:3]) or NOWHERE
+    group = f"/subscriptions/{subscription}/resourceGroups/sandbox"
+    resource = f"{group}/providers/Microsoft.Storage/storageAccounts/{name}"
+    return {"name": name, "resourceId": resource, "hierarchicalNamespace": False, "containers": []}
 
 
 def _target_urls(scope: Scope) -> Iterator[tuple[str, Mapping[str, Any]]]:

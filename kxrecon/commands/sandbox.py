@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kxrecon.commands import _flow, _options
-from kxrecon.commands._exit import DONE
+from kxrecon.commands._exit import DONE, FAILED
 from kxrecon.commands._files import SANDBOX
 from kxrecon.commands._terminal import show, write
 from kxrecon.errors import KxreconError, UsageError
+from kxrecon.report import sandbox as report
 from kxrecon.report.table import table
 
 if TYPE_CHECKING:
     from kxrecon.sandbox.embedded import Endpoints
+    from kxrecon.sandbox.scheduler import Run
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
@@ -150,3 +155,38 @@ def _sent(endpoint: str, database: str, command: str) -> tuple[list[str], list[l
         raise KxreconError(f"the sandbox refused: {refusal.get('@message') or refusal.get('message')}") from error
     first = document["Tables"][0]
     return [column["ColumnName"] for column in first["Columns"]], first["Rows"]
+
+
+def tick(options: argparse.Namespace) -> int:
+    """Let the exports that are due run; 0 if all of them succeeded, 1 if one failed."""
+    from kxrecon.sandbox.clock import Clock
+    from kxrecon.sandbox.scheduler import tick as run_due
+    from kxrecon.sandbox.store import Store
+
+    path: Path = options.sandbox_file
+    if not path.exists():
+        raise UsageError(f"there is no sandbox in {path}: kxrecon plan SPEC --sandbox makes one")
+    step = _span(options.advance)
+    runs: list[Run] = []
+    with closing(Store(path)) as store:
+        clock = Clock(store)
+        for _ in range(options.times):
+            clock.advance(step)
+            runs += run_due(store, clock, _containers(path))
+    if options.json:
+        write(json.dumps([asdict(one) for one in runs], indent=2, default=str, ensure_ascii=False) + "\n")
+    else:
+        show(options, report.runs(runs))
+    return DONE if all(one.succeeded for one in runs) else FAILED
+
+
+def _containers(path: Path) -> Path:
+    """The folder that plays the storage accounts, beside the sandbox's file."""
+    return path.with_suffix(".files")
+
+
+def _span(text: str) -> timedelta:
+    found = re.fullmatch(r"(\d{1,9})([smhd])", text) if text else None
+    if text and not found:
+        raise UsageError(f"--advance takes a number and s, m, h or d, as 10m: not {text!r}")
+    return timedelta(seconds=int(found[1]) * _UNITS[found[2]]) if found else timedelta()

@@ -39,7 +39,7 @@ def outcomes(plan: Plan, results: Sequence[Outcome], verdict: str, *, limit: int
 
 
 def _outcome(result: Outcome, action: Action) -> str:
-    names = ", ".join(code(str(ref), cell=True) for ref in action.refs)
+    names = code(f"{action.refs[0].kind} {view.names(action, full=True)}", cell=True)
     told = f": {markdown(result.message)}" if result.message else ""
     return f"| {action.verb} | {names} | {result.result}{told} |"
 
@@ -88,7 +88,7 @@ def _findings(found: Sequence[Finding]) -> Iterator[str]:
 
 def _details(action: Action) -> str:
     phase = "" if action.phase == "apply" else f" ({action.phase})"
-    names = ", ".join(markdown(str(ref)) for ref in action.refs)
+    names = markdown(f"{action.refs[0].kind} {view.names(action, full=True)}")
     warning = " ⚠" if action.hazards else ""
     lines = [f"<details><summary>{view.GLYPHS[action.verb]} {names}{phase}{warning}</summary>", ""]
     lines += [f"- **{markdown(hazard.hazard)}**: {markdown(hazard.reason)}" for hazard in action.hazards]

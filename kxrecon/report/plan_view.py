@@ -9,7 +9,7 @@ from difflib import unified_diff
 
 from kxrecon.kinds import NAMES
 from kxrecon.leaves import shown, shown_text
-from kxrecon.model import Action, Change, FieldChange, Finding, Ref, Request, Value
+from kxrecon.model import Action, Change, Entity, FieldChange, Finding, Ref, Request, Value
 from kxrecon.report.values import field_name, value
 
 GLYPHS: Mapping[str, str] = {"create": "+", "update": "~", "delete": "-"}
@@ -40,6 +40,26 @@ def place(ref: Ref) -> str:
     if ref.kind == "managed_identity_policy":
         return f"database {name[1]}" if name[0] == "database" else "Kusto cluster"
     return f"database {name[0]}"
+
+
+def names(action: Action, *, full: bool = False) -> str:
+    """The entities of an action as people call them; ``full``: with the database or account that they are in."""
+    entities = {change.ref: change.entity for change in action.changes}
+    return ", ".join(name(ref, entities.get(ref), full=full) for ref in action.refs)
+
+
+def name(ref: Ref, entity: Entity | None, *, full: bool = False) -> str:
+    """One entity as people call it."""
+    if ref.kind == "role_assignment":
+        scope, role, principal = ref.name
+        known = str(entity.attributes.get("roleName") or role) if entity else role
+        return f"{_scope(scope)} {known} {principal}"
+    return ref.label if full else within(ref)
+
+
+def _scope(resource_id: str) -> str:
+    """The last names of a resource id: ``contosolake/archive`` of a container's."""
+    return "/".join(resource_id.strip("/").split("/")[7::2]) or resource_id
 
 
 def within(ref: Ref) -> str:
@@ -82,7 +102,7 @@ def counts(actions: Iterable[Action]) -> Counter[str]:
 def summary(actions: Sequence[Action], findings: Sequence[Finding]) -> str:
     """One line: how much of what."""
     found = counts(actions)
-    parts = [f"{found[verb]} to {verb}" for verb in GLYPHS if found[verb]]
+    parts = [f"{found[verb]} to {verb}" for verb in GLYPHS if found[verb]] or ["nothing to do"]
     hazards = sum(len(action.hazards) for action in actions)
     words = (
         ("blocked", "blocked"),
@@ -93,7 +113,7 @@ def summary(actions: Sequence[Action], findings: Sequence[Finding]) -> str:
     parts += [f"{number} hazard{'s' if number > 1 else ''}" for number in [hazards] if number]
     kinds = Counter(finding.kind for finding in findings)
     parts += [f"{kinds[kind]} {word}" for kind, word in words if kinds[kind]]
-    return ", ".join(parts) if parts else "nothing to do"
+    return ", ".join(parts)
 
 
 def fields(change: Change) -> list[Row]:

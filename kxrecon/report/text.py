@@ -43,7 +43,7 @@ def drift(plan: Plan) -> Iterator[Line]:
         yield line()
         yield line(title, "bold")
         for change in view.changes(actions):
-            yield _title(change.verb, change.ref.kind, view.within(change.ref))
+            yield _title(change.verb, change.ref.kind, view.name(change.ref, change.entity))
             yield from _reasons(change.entity.reasons)
             yield from _fields(change)
     yield from findings(plan.findings)
@@ -64,7 +64,7 @@ def _verdict(plan: Plan) -> str:
 
 
 def _action(action: Action, numbers: Mapping[str, int], requests: bool) -> Iterator[Line]:
-    names = ", ".join(view.within(ref) for ref in action.refs)
+    names = view.names(action)
     phase = "" if action.phase == "apply" else f" ({action.phase})"
     yield _title(action.verb, action.refs[0].kind, names + phase, f"#{numbers[action.id]} ")
     yield from _reasons(action.reasons)
@@ -143,7 +143,7 @@ def outcome(outcome: Outcome, action: Action, number: int, total: int) -> Iterat
 
 
 def _progress(action: Action, number: int, total: int) -> Line:
-    names = visible(", ".join(ref.label for ref in action.refs))
+    names = visible(view.names(action, full=True))
     phase = "" if action.phase == "apply" else f" ({action.phase})"
     return (
         (f"[{number:>{len(str(total))}}/{total}] ", "dim"),
@@ -162,7 +162,7 @@ def outcomes(results: Sequence[Outcome], actions: Sequence[Action]) -> Iterator[
         word, style = RESULTS[result.result]
         yield (
             (f"  {word} ", style),
-            (visible(f"{action.verb} {action.refs[0].kind} {', '.join(ref.label for ref in action.refs)}"), ""),
+            (visible(f"{action.verb} {action.refs[0].kind} {view.names(action, full=True)}"), ""),
         )
         yield from wrapped(result.message, "dim", indent=6) if result.message else ()
     yield line(_tally(results) + ".", "bold")

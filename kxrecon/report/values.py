@@ -34,6 +34,8 @@ def value(field: str, content: Value) -> str:
         return content or '""'
     if field == "columns" and _is_columns(content):
         return ", ".join(f"{name}:{kind}" for name, kind in content)
+    if field == "columns" and _is_columns((content,)):
+        return f"{content[0]}:{content[1]}"
     return _compound(field, content)
 
 

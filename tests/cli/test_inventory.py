@@ -54,7 +54,13 @@ def test_the_cluster_holds_databases_and_the_tables_of_others(world):
 
 def test_accounts_exist_with_the_containers_that_nobody_asked_to_create(world):
     (account,) = world["storageAccounts"]
-    assert account == {"name": "contosolake", "hierarchicalNamespace": True, "containers": ["archive"]}
+    assert account == {
+        "name": "contosolake",
+        "resourceId": "/subscriptions/22222222-2222-4222-8222-222222222222/resourceGroups/sandbox"
+        "/providers/Microsoft.Storage/storageAccounts/contosolake",
+        "hierarchicalNamespace": True,
+        "containers": ["archive"],
+    }
 
 
 def test_sql_tables_exist_unless_the_export_makes_them(world):
