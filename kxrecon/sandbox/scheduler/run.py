@@ -107,7 +107,7 @@ def _succeed(
             artifacts = [Artifact(path, len(rows), size)]
         for one in artifacts:
             _add(subject, "artifact", {"path": one.path, "records": one.records, "bytes": one.size, "timestamp": now})
-        moved = {} if span.is_empty else {"cursor": span.until, "exportedTo": span.ingested}
+        moved = {} if span.is_empty else {"cursor": str(int(span.until)), "exportedTo": span.ingested}
         state = {"lastRunTime": now, "lastRunResult": "Completed", "lastSuccess": now, "failingSince": None}
         world.store.put("continuous_export", key, {**document, **state, **moved})
     return _outcome(subject, succeeded=True, records=len(rows), files=tuple(one.path for one in artifacts))
