@@ -164,6 +164,7 @@ def describe(world: World, uri: str, document: Document) -> Document:
         "publicNetworkAccess": "Enabled",
         "restrictOutboundNetworkAccess": "Disabled",
         "allowedFqdnList": [],
+        "allowedIpRangeList": [],
         "engineType": "V3",
         "publicIPType": "IPv4",
         **(document.get("properties") or {}),

@@ -1,0 +1,1 @@
+"""Microsoft's OpenAPI files judge what the SDKs and the sandbox say to each other."""
