@@ -10,7 +10,8 @@ from typing import Final
 from kxrecon.errors import Problem
 from kxrecon.model import Value
 from kxrecon.spec.files import read_text
-from kxrecon.spec.places import Places, SpecPath
+from kxrecon.spec.places import Places
+from kxrecon.spec.source import SpecPath
 
 _FIELDS: Final = {"functions": ("bodyFile", "body"), "continuousExports": ("queryFile", "query")}
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from json_merge_patch import merge as merge_patch
 
 from kxrecon.model import Value
-from kxrecon.spec.places import SpecPath
+from kxrecon.spec.source import SpecPath
 
 SECTIONS: Final = ("tables", "functions", "externalTables", "continuousExports")
 Removed = Callable[[SpecPath], bool]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
 
 from kxrecon.errors import Problem
 from kxrecon.model import Value
-from kxrecon.spec.places import SpecPath
-from kxrecon.spec.secrets import is_authentication, is_connection
+from kxrecon.spec.secrets import is_authentication, is_connection, masked
+from kxrecon.spec.source import SpecPath
 
 _TYPES: Final[Mapping[str, str]] = {
     "object": "a mapping",
@@ -23,15 +23,19 @@ _TYPES: Final[Mapping[str, str]] = {
 _SHOWN: Final = 60
 
 
-def explain(schema: Mapping[str, Any], instance: Value, path: SpecPath) -> Iterator[Problem]:
-    """The problems of ``instance``, which stands at ``path``, in the order of the document."""
+def explain(
+    schema: Mapping[str, Any], instance: Value, path: SpecPath, wanted: Callable[[SpecPath], bool] | None = None
+) -> Iterator[Problem]:
+    """The problems of ``instance``, which stands at ``path``; only those at ``wanted`` places, if given."""
     from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
     for error in Draft202012Validator(schema).iter_errors(instance):
-        yield from _problems(error, (*path, *error.absolute_path), path)
+        where = (*path, *error.absolute_path)
+        if wanted is None or wanted(where):
+            yield from _problems(error, where)
 
 
-def _problems(error: Any, path: SpecPath, entry: SpecPath) -> Iterator[Problem]:
+def _problems(error: Any, path: SpecPath) -> Iterator[Problem]:
     label = _label(path)
     words = error.validator
     if words == "additionalProperties":
@@ -127,5 +131,5 @@ def _show(value: Value, path: SpecPath) -> str:
         return "a list"
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "nothing"}[value]
-    text = str(value)
+    text = masked(str(value))
     return f"'{text if len(text) <= _SHOWN else text[:_SHOWN] + '…'}'"

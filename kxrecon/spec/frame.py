@@ -58,7 +58,7 @@ def _named(document: dict[str, Any]) -> Iterator[Any]:
 def _declared(document: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     """The sections that the spec has, by their paths: pruning and per-section reads ask for them."""
     for key, value in document.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and key not in ("defaults", "variables"):
             yield (key,)
     yield from (("cluster", key) for key in document.get("cluster") or ())
     for name, database in (document.get("databases") or {}).items():

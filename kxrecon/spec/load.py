@@ -23,9 +23,9 @@ from kxrecon.spec.desire import dangling, desire
 from kxrecon.spec.files import merge, read
 from kxrecon.spec.frame import allows, build_scope
 from kxrecon.spec.nulls import idle_nulls
-from kxrecon.spec.places import Places, SpecPath, in_file_order
+from kxrecon.spec.places import Places, in_file_order
 from kxrecon.spec.secrets import Secrets, clear_secrets, with_secrets
-from kxrecon.spec.source import Source
+from kxrecon.spec.source import Source, SpecPath
 from kxrecon.spec.validate import validate
 from kxrecon.spec.variables import Expansion, Variable, declared, expandable
 

@@ -7,8 +7,8 @@ from difflib import get_close_matches
 
 from kxrecon.errors import Problem
 from kxrecon.model import Value
-from kxrecon.spec.places import Places, SpecPath
-from kxrecon.spec.source import Source
+from kxrecon.spec.places import Places
+from kxrecon.spec.source import Source, SpecPath
 
 
 def idle_nulls(sources: Sequence[Source]) -> list[Problem]:

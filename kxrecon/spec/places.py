@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
 
 from kxrecon.errors import Place, Problem
-from kxrecon.spec.source import Source
-
-SpecPath: TypeAlias = tuple[str | int, ...]
+from kxrecon.spec.secrets import masked
+from kxrecon.spec.source import Source, SpecPath
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +49,9 @@ class Places:
         return Path(place.file).parent if place else Path()
 
     def placed(self, problem: Problem) -> Problem:
-        """The problem with its place, unless it has one."""
-        return problem if problem.place is not None else replace(problem, place=self.find(problem.path))
+        """The problem with its place, if it had none, and without anything that looks like a credential."""
+        place = problem.place or self.find(problem.path)
+        return replace(problem, place=place, message=masked(problem.message))
 
     def _set_last(self, path: SpecPath) -> Place | None:
         return next((place for source in reversed(self.sources) if (place := source.find(path))), None)

@@ -9,7 +9,7 @@ from typing import Any
 
 from kxrecon.model import Secret, Value
 from kxrecon.spec.load import Spec, load
-from kxrecon.spec.places import SpecPath
+from kxrecon.spec.source import SpecPath
 from kxrecon.spec.variables import VERBATIM, is_verbatim
 
 

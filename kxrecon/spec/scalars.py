@@ -26,7 +26,9 @@ _WORDS: Final[dict[str, Value]] = {
 # At most 18 digits: they fit a 64-bit integer, which is what every service and validator here takes.
 _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,18}\Z")
 _PREFIXED: Final = re.compile(r"0o[0-7]{1,20}\Z|0x[0-9a-fA-F]{1,15}\Z")
-_FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]{1,40}|[0-9]{1,40}(?:\.[0-9]{0,40})?)(?:[eE][-+]?[0-9]{1,2})?\Z")
+_FLOAT: Final = re.compile(
+    r"[-+]?(?:(?:\.[0-9]{1,40}|[0-9]{1,40}\.[0-9]{0,40})(?:[eE][-+]?[0-9]{1,2})?|[0-9]{1,40}[eE][-+]?[0-9]{1,2})\Z"
+)
 _NUMERIC_START: Final = frozenset("-+.0123456789")
 
 

@@ -13,7 +13,9 @@ from kxrecon.errors import KxreconError
 MAIN: Final = "kxrecon.schema.json"
 OVERLAY: Final = "kxrecon.overlay.schema.json"
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
-_NEEDED_ONLY_WHOLE: Final = frozenset(("required", "minProperties", "if", "then", "else", "allOf"))
+_FOR_THE_WHOLE: Final = frozenset(
+    ("required", "x-required", "minProperties", "maxProperties", "if", "then", "else", "allOf")
+)
 
 
 def schema_path(name: str = MAIN) -> Path:
@@ -25,8 +27,24 @@ def schema_path(name: str = MAIN) -> Path:
 
 
 @cache
+def strict_schema() -> dict[str, Any]:
+    """The schema of a merged spec: what ``defaults`` may give, and the published one only calls
+    ``x-required``, must be there once they are applied."""
+    strict: dict[str, Any] = _strict(main_schema())
+    return strict
+
+
+def _strict(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_strict(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {("required" if key == "x-required" else key): _strict(value) for key, value in schema.items()}
+
+
+@cache
 def main_schema() -> dict[str, Any]:
-    """The JSON Schema of a complete spec, read once."""
+    """The JSON Schema of a spec as it is published, read once."""
     schema: dict[str, Any] = json.loads(schema_path().read_text("utf-8"))
     return schema
 
@@ -50,7 +68,7 @@ def _loosened(schema: Any) -> Any:
         return schema
     result: dict[str, Any] = {}
     for key, value in schema.items():
-        if key in _NEEDED_ONLY_WHOLE:
+        if key in _FOR_THE_WHOLE:
             continue
         if key in ("properties", "patternProperties"):
             result[key] = {name: _nullable(_loosened(part)) for name, part in value.items()}

@@ -9,11 +9,15 @@ from typing import Any, Final
 
 from kxrecon.errors import Problem, SpecError
 from kxrecon.model import Secret, Value
-from kxrecon.spec.places import SpecPath
+from kxrecon.spec.source import SpecPath
 
 ENVIRONMENT_PREFIX: Final = "KXRECON_VAR_"
 _REFERENCE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _HARMLESS: Final = re.compile(r"(?:impersonate|managed_identity=[^;]*|\*+)?\Z", re.IGNORECASE)
+_SHOWN: Final = re.compile(
+    r"((?:sig|sharedkey|token|awscredentials|password|pwd|accountkey)=)[^&;\s'\"]+|(\.(?:blob|dfs)\.[^;\s'\"]*;)(?!impersonate|managed_identity=|\$\{)[^\s'\"]+",
+    re.IGNORECASE,
+)
 _SQL_PASSWORD: Final = re.compile(r"(?:password|pwd|accountkey)\s*=\s*(?!\$\{)[^;\s]", re.IGNORECASE)
 
 
@@ -120,6 +124,11 @@ def clear_secrets(document: Mapping[str, Any], names: Collection[str]) -> list[P
         if not any(found[1] in names for found in _REFERENCE.finditer(text))
         and (path[0] == "targets" or _gives_away(text))
     ]
+
+
+def masked(text: str) -> str:
+    """A message without what looks like a credential: the last guard, behind fields that are never shown."""
+    return _SHOWN.sub(lambda found: f"{found[1] or found[2]}…", text)
 
 
 def _gives_away(connection: str) -> bool:

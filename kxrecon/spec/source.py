@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from kxrecon.errors import Place, Problem
 from kxrecon.model import Value
 
+SpecPath: TypeAlias = tuple[str | int, ...]  # mapping keys and list indices
 SHIFT: Final = 20  # a position is one int, line << 20 | column: a fifth of a tuple's memory
 COLUMN: Final = (1 << SHIFT) - 1
 
@@ -28,7 +29,7 @@ class Source:
     aliases: bool = False
     nulls: bool = False
 
-    def find(self, path: tuple[str | int, ...]) -> Place | None:
+    def find(self, path: SpecPath) -> Place | None:
         """Where this file sets the value at ``path``; None if it does not."""
         here: Value = self.document
         mark = 0
@@ -40,7 +41,7 @@ class Source:
             here = here[step]
         return self.place(mark)
 
-    def value(self, path: tuple[str | int, ...]) -> tuple[bool, Value]:
+    def value(self, path: SpecPath) -> tuple[bool, Value]:
         """Whether this file sets ``path``, and to what."""
         here: Value = self.document
         for step in path:

@@ -12,9 +12,9 @@ import jsonschema_rs
 from kxrecon.errors import Problem
 from kxrecon.model import Value
 from kxrecon.spec.explain import explain
-from kxrecon.spec.places import SpecPath
-from kxrecon.spec.schema import main_schema
+from kxrecon.spec.schema import strict_schema
 from kxrecon.spec.secrets import is_authentication, is_connection
+from kxrecon.spec.source import SpecPath
 
 MAX_EXPLAINED: Final = 1_000
 _SECTIONS: Final[Mapping[str, str]] = {
@@ -27,7 +27,7 @@ _SECTIONS: Final[Mapping[str, str]] = {
 
 @cache
 def _fast() -> Any:
-    return jsonschema_rs.Draft202012Validator(main_schema())
+    return jsonschema_rs.Draft202012Validator(strict_schema())
 
 
 def validate(document: dict[str, Value]) -> list[Problem]:
@@ -68,10 +68,9 @@ def _entry(path: SpecPath) -> SpecPath:
 
 def _explained(document: dict[str, Value], path: SpecPath) -> Iterator[Problem]:
     if not path:
-        errors = explain(main_schema(), _frame(document), ())
-        return (problem for problem in errors if _entry(problem.path) == () or len(problem.path) < 2)
+        return explain(strict_schema(), _frame(document), (), lambda where: _entry(where) == ())
     definition = "target" if path[0] == "targets" else _SECTIONS[str(path[2])]
-    schema = {"$ref": f"#/$defs/{definition}", "$defs": main_schema()["$defs"]}
+    schema = {"$ref": f"#/$defs/{definition}", "$defs": strict_schema()["$defs"]}
     return islice(explain(schema, _at(document, path), path), MAX_EXPLAINED)
 
 

@@ -10,10 +10,9 @@ from typing import Any, Final
 
 from kxrecon.errors import Place, Problem
 from kxrecon.model import Value
-from kxrecon.spec.places import SpecPath
 from kxrecon.spec.scalars import resolve
 from kxrecon.spec.secrets import ENVIRONMENT_PREFIX, is_authentication, is_connection
-from kxrecon.spec.source import Source
+from kxrecon.spec.source import Source, SpecPath
 
 _REFERENCE: Final = re.compile(r"\$(\$)?\{([^}]*)\}|\$\{")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
