@@ -31,6 +31,8 @@ sql_database           (server, database)                tables {schema.table: [
 sql_principal          (server, database, name)          name, type E|X|S|R, sid ("0x…"), roles [name…]
 sql_permission         (server, db, name, class, what,   state G|W|D; class DATABASE|SCHEMA|OBJECT, what "",
                        permission)                       "dbo" or "dbo.t" (lower case)
+sql_row                (server, db, schema.table,        values {column: value}, as an export inserted them
+                       number)
 rows                   (uri, db, table, sequence)        ingested (ISO), values [..]
 artifact               (uri, db, export, number)         timestamp, path, records, bytes
 failure                (uri, db, export, number)         timestamp, operation, kind, details

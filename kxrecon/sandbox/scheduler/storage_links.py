@@ -61,8 +61,8 @@ def _grant(subject: Subject, connection: Document) -> str:
         raise Unreached(f"the identity '{who.name}' is unknown")
     found = by_role(subject, who, scope)
     if found.startswith("!") and document.get("hns"):
-        names = {who.principal} | subject.world.groups_of(who.principal)
-        refused = acl.refusal(subject.world.store, connection, who.principal, names)
+        groups = subject.world.groups_of(who.principal)
+        refused = acl.refusal(subject.world.store, connection, who.principal, groups)
         if refused is None:
             return "the ACLs allow to write"
         found += f"; {refused}"
