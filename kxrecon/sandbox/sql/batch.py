@@ -11,9 +11,11 @@ from kxrecon.sandbox.sql.changes import create_table, make
 from kxrecon.sandbox.sql.errors import not_imitated, syntax
 from kxrecon.sandbox.sql.query import Answer, parse, select
 from kxrecon.sandbox.sql.session import Session
-from kxrecon.sandbox.sql.statements import read
+from kxrecon.sandbox.sql.statements import QUOTED, read
 
-_VERBS = {"CREATE", "DROP", "GRANT", "DENY", "REVOKE", "ALTER", "SELECT", "WITH", "BEGIN", "SET", "EXEC", "EXECUTE"}
+_VERBS = {"CREATE", "DROP", "GRANT", "DENY", "REVOKE", "ALTER", "SELECT", "WITH", "BEGIN", "SET"}
+_NOT_IMITATED = {"EXEC", "EXECUTE", "INSERT", "UPDATE", "DELETE", "MERGE", "DECLARE", "USE", "PRINT", "TRUNCATE"}
+_CONTINUED = {",", "UNION", "ALL", "EXCEPT", "INTERSECT", "GRANT", "DENY", "REVOKE", "FOR", "AS"}
 _STARTS = {"CREATE", "DROP", "GRANT", "DENY", "REVOKE", "ALTER", "SELECT", "BEGIN", "IF"}
 
 
@@ -23,51 +25,68 @@ def run(session: Session, text: str, parameters: list[Any]) -> Answer | None:
         tokens = tokenize(text, read="tsql")
     except (SqlglotError, ValueError) as error:
         raise syntax(str(error).splitlines()[0][:100]) from None
+    return _run_all(session, text, tokens, parameters)
+
+
+def _run_all(session: Session, text: str, tokens: list[Any], parameters: list[Any]) -> Answer | None:
     answer = None
     remaining = list(parameters)
     for statement in split(tokens):
-        count = sum(1 for token in statement if token.token_type.name == "PLACEHOLDER")
-        own, remaining = remaining[:count], remaining[count:]
-        found = _run(session, text, statement, own)
+        count = _placeholders(statement)
+        found = _run(session, text, statement, remaining[:count])
+        remaining = remaining[count:]
         answer = answer if found is None else found
     return answer
 
 
 def split(tokens: list[Any]) -> list[list[Any]]:
-    """Statements of a batch: at semicolons, and before GRANT or CREATE USER at the start of a line."""
+    """Statements of a batch: at semicolons, and where a line starts with a verb; blocks stay whole."""
     found: list[list[Any]] = [[]]
     depth = 0
     for token in tokens:
-        word, kind = str(token.text).upper(), token.token_type.name
-        depth += {"L_PAREN": 1, "R_PAREN": -1}.get(kind, 0)
-        if kind == "SEMICOLON":
+        depth += _nesting(token)
+        if token.token_type.name == "SEMICOLON" and depth == 0:
             found.append([])
             continue
-        begins = kind not in ("IDENTIFIER", "STRING", "NATIONAL_STRING") and word in _STARTS
-        if begins and depth == 0 and found[-1] and token.line > found[-1][-1].line and not _open(found[-1]):
+        if depth == int(_word(token) == "BEGIN") and _starts_statement(token, found[-1]):
             found.append([])
         found[-1].append(token)
     return [statement for statement in found if statement]
 
 
-def _open(statement: list[Any]) -> bool:
-    """Whether a statement cannot end here: a guard that waits for what it guards."""
-    return str(statement[0].text).upper() == "IF" and _guarded(statement) == len(statement)
+def _starts_statement(token: Any, before: list[Any]) -> bool:
+    """Whether a verb at the start of a line begins a statement, not what a guard waits for."""
+    if _word(token) not in _STARTS or not before or token.line == before[-1].line:
+        return False
+    if _word(before[-1]) in _CONTINUED or (_word(before[0]) == "WITH" and _word(token) == "SELECT"):
+        return False
+    return _word(before[0]) != "IF" or _guarded(before) < len(before)
+
+
+def _word(token: Any) -> str:
+    """The keyword that a token may be; quoted names and strings are none."""
+    return "" if token.token_type.name in QUOTED else str(token.text).upper()
+
+
+def _nesting(token: Any) -> int:
+    return {"(": 1, ")": -1, "BEGIN": 1, "END": -1, "CASE": 1}.get(_word(token), 0)
+
+
+def _placeholders(tokens: list[Any]) -> int:
+    return sum(1 for token in tokens if token.token_type.name == "PLACEHOLDER")
 
 
 def _run(session: Session, text: str, tokens: list[Any], parameters: list[Any]) -> Answer | None:
     """One statement."""
-    verb = str(tokens[0].text).upper()
+    verb = _word(tokens[0])
     if verb == "IF":
-        at = _guarded(tokens)
-        count = sum(1 for token in tokens[:at] if token.token_type.name == "PLACEHOLDER")
-        if at < len(tokens) and _holds(session, _written(text, tokens[1:at]), parameters[:count]):
-            return _run(session, text, _unwrapped(tokens[at:]), parameters[count:])
-        return None
+        return _run_guarded(session, text, tokens, parameters)
+    if verb == "BEGIN":
+        return _run_all(session, text, _unwrapped(tokens), parameters)
     if verb == "SET":
         return None
-    if verb not in _VERBS or verb in ("EXEC", "EXECUTE"):
-        raise not_imitated(verb) if verb in ("EXEC", "EXECUTE", "INSERT", "UPDATE", "DELETE", "MERGE") else syntax(verb)
+    if verb not in _VERBS:
+        raise not_imitated(verb) if verb in _NOT_IMITATED else syntax(str(tokens[0].text))
     statement = read(tokens)
     if statement is not None:
         make(session, statement)
@@ -79,21 +98,31 @@ def _run(session: Session, text: str, tokens: list[Any], parameters: list[Any]) 
     return select(session, written, parameters)
 
 
+def _run_guarded(session: Session, text: str, tokens: list[Any], parameters: list[Any]) -> Answer | None:
+    at = _guarded(tokens)
+    if at == 1 or at == len(tokens):
+        raise syntax(str(tokens[-1].text))
+    count = _placeholders(tokens[:at])
+    if not _holds(session, _written(text, tokens[1:at]), parameters[:count]):
+        return None
+    return _run(session, text, tokens[at:], parameters[count:])
+
+
 def _guarded(tokens: list[Any]) -> int:
     """Where the statement after an IF's condition begins."""
     depth = 0
     for index, token in enumerate(tokens[1:], start=1):
-        depth += {"L_PAREN": 1, "R_PAREN": -1}.get(token.token_type.name, 0)
-        if depth == 0 and token.token_type.name != "IDENTIFIER" and str(token.text).upper() in _VERBS:
+        depth += _nesting(token)
+        if (depth == 0 or (depth == 1 and _word(token) == "BEGIN")) and _word(token) in _VERBS:
             return index
     return len(tokens)
 
 
 def _unwrapped(tokens: list[Any]) -> list[Any]:
     """A statement without BEGIN … END around it."""
-    if str(tokens[0].text).upper() == "BEGIN" and str(tokens[-1].text).upper() == "END":
-        return tokens[1:-1]
-    return tokens
+    if _word(tokens[-1]) != "END":
+        raise syntax(str(tokens[-1].text))
+    return tokens[1:-1]
 
 
 def _holds(session: Session, condition: str, parameters: list[Any]) -> bool:
