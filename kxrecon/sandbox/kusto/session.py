@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 
 from kxrecon.sandbox.clock import Clock
@@ -20,6 +19,7 @@ from kxrecon.sandbox.kusto.errors import (
     NameRefused,
     TableNotFound,
 )
+from kxrecon.sandbox.once import once
 from kxrecon.sandbox.store import Document, Store
 from kxrecon.sandbox.switches import Switches
 
@@ -57,17 +57,17 @@ class Session:
     exporter: Callable[[Session, str, str], list[Document]] | None = None
     activity: str = field(default_factory=lambda: str(uuid.uuid4()))
 
-    @cached_property
+    @once
     def now(self) -> datetime:
         """The moment of this command."""
         return self.clock.now()
 
-    @cached_property
+    @once
     def cluster(self) -> Document:
         """The cluster's document (shared with ARM)."""
         return self.store.get("cluster", self.uri) or {}
 
-    @cached_property
+    @once
     def database_name(self) -> str:
         """The database's name in its stored case."""
         document = self.store.get("database", self.uri, self.database) or {}

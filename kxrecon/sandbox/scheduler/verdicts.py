@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
+from kxrecon.sandbox.once import once
 from kxrecon.sandbox.scheduler.documents import Identity, Job, database_name, identity
 from kxrecon.sandbox.scheduler.references import Reads, reads
 from kxrecon.sandbox.store import Document
@@ -55,28 +55,28 @@ class Subject:
         """The export's own database, as keyed in the store."""
         return self.job.key[1]
 
-    @cached_property
+    @once
     def cluster(self) -> Document:
         """The cluster's document; empty if there is none."""
         return self.world.store.get("cluster", self.uri) or {}
 
-    @cached_property
+    @once
     def reads(self) -> Reads:
         """What the query reads."""
         return reads(self.world.store, self.uri, self.database, str(self.job.document["query"]))
 
-    @cached_property
+    @once
     def facts(self) -> set[tuple[str, str]]:
         """The tables in ``over``, as (database, table); where it is omitted, all that the query reads."""
         named = {(database_name(self.world.store, self.uri, one) or one, table) for one, table in self.job.facts}
         return named or set(self.reads.tables)
 
-    @cached_property
+    @once
     def identity(self) -> Identity | None:
         """The identity that the export runs as; None if the definition names none."""
         return identity(self.world, self.uri, self.job.identity) if self.job.identity else None
 
-    @cached_property
+    @once
     def external(self) -> Document | None:
         """The external table, if it exists."""
         name = str(self.job.document["externalTable"])
