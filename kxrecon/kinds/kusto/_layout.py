@@ -20,7 +20,8 @@ Partition = dict[str, Value]
 
 STARTS = ("startOfDay", "startOfWeek", "startOfMonth", "startOfYear")
 SOURCES = (*STARTS, "bin", "hash", "column")
-_ARGUMENTS = ("Argument", "BinSize", "Size", "TimeSpan", "Value")  # how a bin's size is shown is documented nowhere
+# How the size of a bin is shown is documented nowhere.
+_ARGUMENTS = ("BinBy", "BinSize", "Argument", "Size", "TimeSpan", "Value")
 
 _STRING = r"""@'(?:[^']|'')*'|@"(?:[^"]|"")*"|'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
 _NAME = rf"\[\s*(?:{_STRING})\s*\]|\w+"

@@ -50,6 +50,7 @@ _MANAGED_KEYS = frozenset(
         *("intervalbetweenruns", "forcedlatency", *_IDENTITY_KEYS),
     }
 )
+_OBFUSCATED = re.compile(r"""\b[hH]@?(?:'\*+'|"\*+"|```\*+```)""")
 _WORD = re.compile(r"\[\s*'([^'\\]+)'\s*\]|\[\s*\"([^\"\\]+)\"\s*\]|([^\W\d]\w*)")
 _LAST_NAME = re.compile(r"\[\s*(?:'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"|([^'\"\]]*))\s*\]\s*\Z")
 
@@ -120,7 +121,7 @@ def _observed(
         ref = Ref(KIND, (database, name))
         fields = {
             "to": to,
-            "query": kql.normalise_query(query or ""),
+            "query": _query(query or ""),
             "over": _tables(json_key(tables or ""), database),
             "intervalBetweenRuns": ticks_cell(interval),
             "forcedLatency": ticks_cell(latency),
@@ -132,6 +133,11 @@ def _observed(
         last, cursor, result, exported, running = state(row)
         values = {"lastRunTime": last, "startCursor": cursor, "lastRunResult": result, "exportedTo": exported}
         yield Reading(ref, {**values, "isRunning": bool_cell(running)})
+
+
+def _query(text: str) -> Value:
+    """The query as shown; HIDDEN if it holds an obfuscated literal, which is shown as asterisks."""
+    return HIDDEN if "*" in text and _OBFUSCATED.search(text) else kql.normalise_query(text)
 
 
 @lru_cache(maxsize=4096)

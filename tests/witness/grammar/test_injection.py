@@ -16,7 +16,7 @@ from tests.witness.grammar.names import names, texts
 from tests.witness.judge import CLR, judge
 
 pytestmark = CLR
-calm = settings(deadline=None, derandomize=True, max_examples=150, database=None)
+calm = settings(deadline=None, derandomize=True, max_examples=60, database=None)
 GUID = "00000000-0000-4000-8000-00000000000a"
 SCOPE = Scope(identities={"exporter": "x", "system": ""})
 optional_text = st.none() | texts

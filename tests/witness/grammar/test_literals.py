@@ -14,7 +14,7 @@ from tests.witness.grammar.names import names, texts
 from tests.witness.judge import CLR, judge
 
 pytestmark = CLR
-calm = settings(deadline=None, derandomize=True, max_examples=150, database=None)
+calm = settings(deadline=None, derandomize=True, max_examples=60, database=None)
 
 
 def read_string(literal: str) -> str:

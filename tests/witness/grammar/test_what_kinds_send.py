@@ -38,10 +38,11 @@ def bound(request) -> str:
     return bind(request, lambda leaf: GUID, _Secrets()).text[0]
 
 
-@pytest.mark.parametrize("path", files(), ids=lambda path: f"{path.parent.name}/{path.stem}")
+KUSTO = [path for path in files() if NAMES[path.parent.name] == "kusto"]
+
+
+@pytest.mark.parametrize("path", KUSTO, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_requests_and_reads_of_cases_are_commands(path):
-    if NAMES[path.parent.name] != "kusto":
-        pytest.skip("not a Kusto kind")
     ran = run(load(path))
     texts = [bound(request) for request in ran.requests] + [read.text for read in ran.reads]
     for text in texts:
@@ -62,13 +63,14 @@ DATABASE_READS = (
 )
 
 
-@pytest.mark.parametrize("name", NASTY)
 @pytest.mark.parametrize("read", DATABASE_READS, ids=lambda read: read.__name__)
-def test_reads_name_any_database(read, name):
-    asked: Read = read(name)
-    verdict = judge(asked.text)
-    assert verdict.accepted, (asked.text, verdict.syntax)
-    assert verdict.of("name")[:1] in ([name], [], ["Tables"])
+def test_reads_name_any_database(read):
+    for name in NASTY:
+        asked: Read = read(name)
+        verdict = judge(asked.text)
+        assert verdict.accepted, (asked.text, verdict.syntax)
+        if "show database" in asked.text:
+            assert verdict.of("name")[0] == name
 
 
 # What observe() looks for, against what the grammar says that the command answers.

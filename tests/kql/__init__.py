@@ -1,0 +1,1 @@
+"""What kql reads and writes, without the grammar's help."""
