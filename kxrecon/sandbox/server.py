@@ -175,7 +175,8 @@ class Listener(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), Exchange)
         self.port = int(self.server_address[1])
         self.url = f"http://127.0.0.1:{self.port}"
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
     def server_bind(self) -> None:
@@ -183,6 +184,11 @@ class Listener(ThreadingHTTPServer):
         socket.socket.bind(self.socket, self.server_address)
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = "127.0.0.1", int(self.server_address[1])
+
+    def _serve(self) -> None:
+        """Accept until told to stop; waits without polling, ``stop`` wakes it with a connection of its own."""
+        while not self._stopping.is_set():
+            self.handle_request()
 
     def opened(self, connection: socket.socket) -> None:
         """Remember an open connection, so that ``stop`` can end it."""
@@ -200,8 +206,9 @@ class Listener(ThreadingHTTPServer):
 
     def stop(self) -> None:
         """Stop accepting, end open connections, close the port."""
-        self.shutdown()
-        self._thread.join()
+        self._stopping.set()
+        with socket.create_connection(("127.0.0.1", self.port)):
+            self._thread.join()
         self.server_close()
         with self._guard:
             connections = list(self._open)
