@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kxrecon.errors import SpecError
 from kxrecon.kinds import World, kind
 from kxrecon.kinds.adls import acl_entry
 from kxrecon.kinds.arm import role_assignment
@@ -259,3 +260,8 @@ def test_new_grant_under_a_deny_warns():
     world = World(Scope(), state(Reading(Ref("sql_user", name), values)), state(wanted))
     (step,) = sql_grant.act([Change(wanted.ref, "create", None, wanted)], world)
     assert "no effect" in step.notes[0]
+
+
+def test_role_that_nobody_knows_is_a_mistake_of_the_spec():
+    with pytest.raises(SpecError, match="unknown role 'Blob Writer'"):
+        role_assignment.assignment(CONTAINER, "Blob Writer", "exporter", ())

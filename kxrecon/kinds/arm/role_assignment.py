@@ -13,7 +13,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
-from kxrecon.errors import Problem
+from kxrecon.errors import Problem, SpecError
 from kxrecon.kinds import World
 from kxrecon.kinds.arm._ids import cluster_read, enclosing, last_segment, subscription
 from kxrecon.kinds.arm._roles import GUIDS, NAMES, WIDER, role_guid
@@ -48,13 +48,13 @@ MARK = "kxrecon/"
 def assignment(
     scope_id: str, role: str, symbol: str, reasons: tuple[str, ...], *, accept_conditional: bool = False
 ) -> Entity:
-    """The entity that gives ``symbol`` a role at an ARM scope. Raises ValueError for an unknown role name.
+    """The entity that gives ``symbol`` a role at an ARM scope. Raises SpecError for an unknown role name.
 
     A row with a condition differs from it, unless ``accept_conditional`` leaves the condition open.
     """
     guid = role_guid(role)
     if guid is None:
-        raise ValueError(f"unknown role '{role}': use the GUID of its definition")
+        raise SpecError([Problem(f"unknown role '{role}'", remedy="use the GUID of its definition")])
     attributes = {"roleName": NAMES.get(guid, role), "scope": scope_id, "acceptConditional": accept_conditional}
     fields = {} if accept_conditional else {"condition": None}
     return Entity(Ref(KIND, (_scope_key(scope_id), guid, symbol)), fields, attributes=attributes, reasons=reasons)
