@@ -11,7 +11,13 @@ cp -R "$specs" specs
 PATH=$bin:$PATH
 
 say() { printf '\n\033[1m# %s\033[0m\n' "$*"; }
-run() { printf '\033[2m$ %s\033[0m\n' "$*"; "$@"; }
+show() { # the command as one would type it
+  local word line=
+  for word; do case $word in *[!A-Za-z0-9_./:=-]*) line+=" '$word'" ;; *) line+=" $word" ;; esac; done
+  printf '\033[2m$%s\033[0m\n' "$line"
+}
+run() { show "$@"; "$@"; }
+quietly() { show "$@"; "$@" >/dev/null; }
 exits() { # exits CODE COMMAND…: the command must end with this code
   local expected=$1 code=0; shift
   run "$@" || code=$?
@@ -32,13 +38,13 @@ run kxrecon plan specs/quickstart.yaml --sandbox
 say "3. Do it: in order, as concurrently as the order allows. What was shown is what runs."
 run kxrecon apply --sandbox --yes
 
-say "4. Once more: nothing is left to do."
+say "4. Once more: nothing is left to do. (The service masks connection strings, so it says what it cannot compare.)"
 exits 0 kxrecon plan specs/quickstart.yaml --sandbox --detailed-exitcode
 
 say "5. Somebody takes the identity's role on the database away, by hand."
 identity=$(kxrecon sandbox kql --json --database Telemetry '.show database Telemetry principals' |
   "$bin/python" -c 'import json, sys; print(next(row["PrincipalFQN"] for row in json.load(sys.stdin) if "Viewer" in row["Role"]))')
-run kxrecon sandbox kql --database Telemetry ".drop database Telemetry viewers ('$identity')" >/dev/null
+quietly kxrecon sandbox kql --database Telemetry ".drop database Telemetry viewers (\"$identity\")"
 
 say "6. The check that a schedule runs every hour notices, and says which export needs it (exit code 2)."
 exits 2 kxrecon drift specs/quickstart.yaml --sandbox
@@ -47,7 +53,7 @@ say "7. Repair it: only what differs is sent."
 run kxrecon apply specs/quickstart.yaml --sandbox --yes
 
 say "8. Three records arrive …"
-run kxrecon sandbox kql --database Telemetry '.ingest inline into table Events <|
+quietly kxrecon sandbox kql --database Telemetry '.ingest inline into table Events <|
 2026-11-24T10:00:00Z,Info,first
 2026-11-24T10:00:01Z,Error,second
 2026-11-24T10:00:02Z,Info,third'
@@ -57,6 +63,8 @@ run kxrecon sandbox tick --advance 10m
 
 say "10. What it wrote."
 run kxrecon sandbox kql --database Telemetry '.show continuous-export ArchiveEvents exported-artifacts'
-run find .kxrecon -name '*.parquet'
+file=$(find .kxrecon -name '*.parquet')
+quietly ls "$file"
+"$bin/python" -c 'import duckdb, sys; print(duckdb.read_parquet(sys.argv[1]))' "$file"
 
 say "Done. The same commands without --sandbox work on your cluster; README.md goes on from here."

@@ -51,9 +51,13 @@ def runs(found: Sequence[Ran]) -> Iterator[Line]:
     for one in found:
         name = f"{one.database}/{one.export}"
         if one.succeeded:
-            yield line(f"{name}: {one.records} records in {len(one.files)} files", "add")
+            yield line(f"{name}: {_count(one.records, 'record')} in {_count(len(one.files), 'file')}", "add")
             for file in one.files:
                 yield line(file, indent=4)
         else:
             gave_up = "; the service disabled it" if one.disabled else ""
             yield line(f"{name}: failed at {one.link}: {one.details}{gave_up}", "remove")
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
