@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from kxrecon.sandbox.arm.app import ArmApp
 from kxrecon.sandbox.clock import Clock
 from kxrecon.sandbox.dfs import DfsApp
+from kxrecon.sandbox.forecast import Forecast
 from kxrecon.sandbox.inventory import stock
 from kxrecon.sandbox.server import Listener, Wsgi
 from kxrecon.sandbox.store import Store
-from kxrecon.sandbox.weather import Forecast, weather
+from kxrecon.sandbox.weather import weather
 from kxrecon.sandbox.wire import KustoApp
 from kxrecon.sandbox.world import World
 

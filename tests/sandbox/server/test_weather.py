@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from kxrecon.sandbox.embedded import embed
-from kxrecon.sandbox.weather import EVENTS, KUSTO_REFUSALS, REFUSALS, Event, Forecast, Occasion, Rule, from_document
+from kxrecon.sandbox.forecast import EVENTS, KUSTO_REFUSALS, REFUSALS, Event, Forecast, Occasion, Rule, from_document
 
 GROUP = "/subscriptions/s/resourceGroups/g/providers"
 CLUSTER = f"{GROUP}/Microsoft.Kusto/clusters/telemetry"
@@ -143,6 +143,13 @@ def test_time_that_passes_and_time_that_is_waited(under):
     start = time.monotonic()
     client.arm("GET", CLUSTER)
     assert time.monotonic() - start >= 0.05
+
+
+def test_ids_in_another_letter_case(under):
+    client = under(Rule(Event("other-case"), "Clusters_Get", at=(1,)))
+    first, second = client.arm("GET", CLUSTER).json(), client.arm("GET", CLUSTER).json()
+    assert first["id"] == second["id"].lower() != second["id"]
+    assert first["type"] == second["type"]
 
 
 def test_data_lake_has_weather_too(under):
