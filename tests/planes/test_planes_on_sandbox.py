@@ -8,6 +8,7 @@ from kxrecon.model import FUNCTIONS, Failure, Read, Request, Table
 from kxrecon.planes import Wire
 from kxrecon.planes.connect import connect
 from kxrecon.sandbox.embedded import embed
+from kxrecon.sandbox.forecast import Event, Forecast, Rule
 from kxrecon.scope import Scope
 
 URI = "https://telemetry.westeurope.kusto.windows.net"
@@ -178,3 +179,39 @@ def test_a_read_only_look_sends_only_reads(tmp_path):
         for plane in made.values():
             plane.close()
     assert [line.split()[0] for line in lines] == ["GET", "POST", "GET"]
+
+
+STORM = tuple(
+    Rule(Event(kind, retry_after=0.0 if kind == "throttled" else None), chance=0.12)
+    for kind in ("throttled", "unavailable", "gateway-timeout-after", "cut-before", "cut-after")
+)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_in_a_storm_everything_that_may_be_repeated_arrives_once(tmp_path, seed):
+    oid = "6f0e9c1e-0000-4000-8000-000000000001"
+    ensure = [{"scope": "access", "id": oid, "permissions": "--x"}]
+    with embed(tmp_path / "sandbox.db", WORLD, forecast=Forecast(STORM, seed)) as ends:
+        wire = Wire(name="sandbox:test", kusto=ends.kusto, arm=ends.arm, dfs=ends.dfs, sql=ends.sql)
+        made = connect(wire, Scope(cluster_uri=URI), read_only=False)
+        cluster = made["arm"].write(told("clusters.identity", resourceId=CLUSTER, ensure=["system", EXPORTER]))
+        principal = cluster["identity"]["principalId"]
+        properties = {
+            "roleDefinitionId": f"{SUB}/providers/Microsoft.Authorization/roleDefinitions/{CONTRIBUTOR}",
+            "principalId": principal,
+            "principalType": "ServicePrincipal",
+        }
+        name = FUNCTIONS["uuid5"](CONTAINER, principal, CONTRIBUTOR)
+        made["arm"].write(told("roleAssignments.create", scope=CONTAINER, name=name, properties=properties))
+        body = {"filesystem": "archive", "path": "/", "ensure": ensure}
+        made["adls"].write(Request("adls", HOST, ("acl.update",), body))
+        for number in range(5):
+            made["kusto"].write(Request("kusto", "Telemetry", (f".create-merge table T{number} (A:long)",)))
+        tables = made["kusto"].read(Read("kusto", "Telemetry", ".show tables"))
+        rows = made["arm"].read(arm("roleAssignments.list", scope=SUB, assignedTo=principal))
+        entries = made["adls"].read(Read("adls", HOST, "acl.get", (("filesystem", "archive"), ("path", "/"))))
+        for plane in made.values():
+            plane.close()
+    assert len(tables.rows) == 6
+    assert [row["name"] for row in rows] == [name]
+    assert entries["acl"].count(oid) == 1
