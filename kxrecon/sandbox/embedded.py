@@ -90,6 +90,7 @@ def _sql(world: World) -> Callable[[str, str], Connection]:
         # sqlglot takes a while to import, and most commands never open a SQL connection.
         from kxrecon.sandbox.sql.connection import connect as open_connection
 
-        return open_connection(world, re.sub(r"^tcp:|,\d+$", "", server), database)
+        # autocommit: nobody who is given this connection would know when to commit
+        return open_connection(world, re.sub(r"^tcp:|,\d+$", "", server), database, autocommit=True)
 
     return connect
