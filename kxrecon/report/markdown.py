@@ -39,7 +39,7 @@ def outcomes(plan: Plan, results: Sequence[Outcome], verdict: str, *, limit: int
 
 
 def _outcome(result: Outcome, action: Action) -> str:
-    names = code(f"{action.refs[0].kind} {view.names(action, full=True)}", cell=True)
+    names = code(f"{action.refs[0].kind} {view.called(action)}", cell=True)
     told = f": {markdown(result.message)}" if result.message else ""
     return f"| {action.verb} | {names} | {result.result}{told} |"
 
@@ -79,20 +79,21 @@ def _head(plan: Plan, title: str) -> Iterator[str]:
 def _findings(found: Sequence[Finding]) -> Iterator[str]:
     for kind, ones in view.by_kind(found).items():
         lines = [f"**{view.FINDINGS.get(kind, kind)}**", ""]
-        for finding in ones:
-            subject = f"{code(str(finding.ref))}: " if finding.ref else ""
-            remedy = f" – {markdown(finding.remedy)}" if finding.remedy else ""
-            lines.append(f"- {subject}{markdown(finding.message)}{remedy}")
+        for about, message, remedy in view.said(ones):
+            subject = f"{code(about)}: " if about else ""
+            mend = f" – {markdown(remedy)}" if remedy else ""
+            lines.append(f"- {subject}{markdown(message)}{mend}")
         yield "\n".join(lines)
 
 
 def _details(action: Action) -> str:
     phase = "" if action.phase == "apply" else f" ({action.phase})"
-    names = markdown(f"{action.refs[0].kind} {view.names(action, full=True)}")
+    names = markdown(f"{action.refs[0].kind} {view.called(action)}")
     warning = " ⚠" if action.hazards else ""
     lines = [f"<details><summary>{view.GLYPHS[action.verb]} {names}{phase}{warning}</summary>", ""]
     lines += [f"- **{markdown(hazard.hazard)}**: {markdown(hazard.reason)}" for hazard in action.hazards]
-    lines += [f"- {markdown(reason)}" for reason in (*action.reasons, *action.notes)]
+    lines += [f"- {markdown(one)}" for one in view.names(action, full=True)] if len(action.refs) > 2 else []
+    lines += [f"- {markdown(one)}" for one in (view.reasons(action.reasons), *action.notes) if one]
     lines += [_field(*row) for change in action.changes for row in view.fields(change)]
     lines += [
         f"\n{block(f'// {view.where(one)}' + chr(10) + view.request_text(one), 'kusto')}" for one in action.requests

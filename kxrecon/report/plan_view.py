@@ -24,6 +24,7 @@ FINDINGS: Mapping[str, str] = {
     "holds": "Already given by other means",
 }
 
+NEEDED = "needed by "
 Row = tuple[str, str]
 
 
@@ -42,10 +43,27 @@ def place(ref: Ref) -> str:
     return f"database {name[0]}"
 
 
-def names(action: Action, *, full: bool = False) -> str:
+def reasons(found: Sequence[str], most: int = 6) -> str:
+    """Why something is there, on one line: ``needed by A, B and 3 more``."""
+    needed = sorted(reason.removeprefix(NEEDED) for reason in found if reason.startswith(NEEDED))
+    others = [reason for reason in found if not reason.startswith(NEEDED)]
+    if needed:
+        more = f" and {len(needed) - most} more" if len(needed) > most else ""
+        others.insert(0, NEEDED + ", ".join(needed[:most]) + more)
+    return "; ".join(others)
+
+
+def names(action: Action, *, full: bool = False) -> list[str]:
     """The entities of an action as people call them; ``full``: with the database or account that they are in."""
     entities = {change.ref: change.entity for change in action.changes}
-    return ", ".join(name(ref, entities.get(ref), full=full) for ref in action.refs)
+    return [name(ref, entities.get(ref), full=full) for ref in action.refs]
+
+
+def called(action: Action, most: int = 2) -> str:
+    """What an action is about, on a line of its own: the first names, and how many more there are."""
+    found = names(action, full=True)
+    more = f" and {len(found) - most} more" if len(found) > most else ""
+    return ", ".join(found[:most]) + more
 
 
 def name(ref: Ref, entity: Entity | None, *, full: bool = False) -> str:
@@ -59,7 +77,9 @@ def name(ref: Ref, entity: Entity | None, *, full: bool = False) -> str:
 
 def _scope(resource_id: str) -> str:
     """The last names of a resource id: ``contosolake/archive`` of a container's."""
-    return "/".join(resource_id.strip("/").split("/")[7::2]) or resource_id
+    parts = resource_id.strip("/").split("/")
+    named = zip(parts[6::2], parts[7::2], strict=False)
+    return "/".join(name for kind, name in named if kind.lower() != "blobservices") or resource_id
 
 
 def within(ref: Ref) -> str:
@@ -168,3 +188,17 @@ def by_kind(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
         groups.setdefault(finding.kind, []).append(finding)
     order = list(FINDINGS)
     return dict(sorted(groups.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order)))
+
+
+def said(findings: Iterable[Finding], most: int = 3) -> list[tuple[str, str, str]]:
+    """Findings as (about whom, what, remedy); what is said of many entities of a kind is said once."""
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for finding in findings:
+        kind = finding.ref.kind if finding.ref else ""
+        label = name(finding.ref, None, full=True) if finding.ref else ""
+        groups.setdefault((kind, finding.message, finding.remedy), []).append(label)
+    rows: list[tuple[str, str, str]] = []
+    for (kind, message, remedy), labels in groups.items():
+        more = f" and {len(labels) - most} more" if len(labels) > most else ""
+        rows.append((f"{kind} {', '.join(labels[:most])}{more}".strip(), message, remedy))
+    return rows

@@ -64,9 +64,12 @@ def _verdict(plan: Plan) -> str:
 
 
 def _action(action: Action, numbers: Mapping[str, int], requests: bool) -> Iterator[Line]:
-    names = view.names(action)
     phase = "" if action.phase == "apply" else f" ({action.phase})"
-    yield _title(action.verb, action.refs[0].kind, names + phase, f"#{numbers[action.id]} ")
+    names = view.names(action)
+    title = ", ".join(names) if len(names) < 3 else f"({len(names)})"
+    yield _title(action.verb, action.refs[0].kind, title + phase, f"#{numbers[action.id]} ")
+    for name in names if len(names) > 2 else ():
+        yield line(name, "bold", indent=8)
     yield from _reasons(action.reasons)
     for hazard in action.hazards:
         yield line(f"! {hazard.hazard}: {hazard.reason}", "warn", indent=8)
@@ -75,7 +78,8 @@ def _action(action: Action, numbers: Mapping[str, int], requests: bool) -> Itera
     for note in action.notes:
         yield line(f"note: {note}", indent=8)
     if action.after:
-        yield line(f"after {' '.join(f'#{numbers[one]}' for one in action.after if one in numbers)}", "dim", indent=8)
+        earlier = sorted(numbers[one] for one in action.after if one in numbers)
+        yield line(f"after {' '.join(f'#{number}' for number in earlier)}", "dim", indent=8)
     if requests:
         yield from _requests(action)
 
@@ -91,7 +95,7 @@ def _title(verb: str, kind: str, names: str, number: str = "") -> Line:
 
 def _reasons(reasons: Sequence[str]) -> Iterator[Line]:
     if reasons:
-        yield line("; ".join(reasons), "dim", indent=8)
+        yield line(view.reasons(reasons), "dim", indent=8)
 
 
 def _fields(change: Change) -> Iterator[Line]:
@@ -122,10 +126,10 @@ def findings(found: Sequence[Finding]) -> Iterator[Line]:
     for kind, ones in view.by_kind(found).items():
         yield line()
         yield line(view.FINDINGS.get(kind, kind), "bold")
-        for finding in ones:
-            subject = f"{finding.ref}: " if finding.ref else ""
-            yield line(f"{subject}{finding.message}", "warn" if kind in {"blocked", "handover"} else "", indent=4)
-            yield from wrapped(finding.remedy, "dim", indent=8) if finding.remedy else ()
+        for about, message, remedy in view.said(ones):
+            style: Style = "warn" if kind in {"blocked", "handover"} else ""
+            yield line(f"{about}: {message}" if about else message, style, indent=4)
+            yield from wrapped(remedy, "dim", indent=8) if remedy else ()
 
 
 def began(action: Action, number: int, total: int) -> Iterator[Line]:
@@ -143,7 +147,7 @@ def outcome(outcome: Outcome, action: Action, number: int, total: int) -> Iterat
 
 
 def _progress(action: Action, number: int, total: int) -> Line:
-    names = visible(view.names(action, full=True))
+    names = visible(view.called(action))
     phase = "" if action.phase == "apply" else f" ({action.phase})"
     return (
         (f"[{number:>{len(str(total))}}/{total}] ", "dim"),
@@ -162,7 +166,7 @@ def outcomes(results: Sequence[Outcome], actions: Sequence[Action]) -> Iterator[
         word, style = RESULTS[result.result]
         yield (
             (f"  {word} ", style),
-            (visible(f"{action.verb} {action.refs[0].kind} {view.names(action, full=True)}"), ""),
+            (visible(f"{action.verb} {action.refs[0].kind} {view.called(action)}"), ""),
         )
         yield from wrapped(result.message, "dim", indent=6) if result.message else ()
     yield line(_tally(results) + ".", "bold")
