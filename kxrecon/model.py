@@ -150,7 +150,8 @@ class Read:
     """A question to a plane: hashable, so that equal questions are asked once.
 
     kusto: ``target`` is the database ("" for the cluster), ``text`` the ``.show`` command.
-    arm:   ``target`` is the subscription ("" for none), ``text`` an operation (see planes/arm.py), ``arguments`` its inputs.
+    arm:   ``target`` is the subscription ("" for none), ``text`` an operation (see planes/arm.py), ``arguments`` its
+    inputs.
     adls:  ``target`` is the account host, ``text`` an operation.
     sql:   ``target`` is ``server/database``, ``text`` the statement, ``arguments`` its parameters.
     """
@@ -310,7 +311,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Allow:
-    """Somebody allowed a hazard: for one entity (its label) or, with None, for all; ``until`` an ISO date, inclusive."""
+    """Somebody allowed a hazard: for one entity (its label) or all (None); ``until`` is an ISO date, inclusive."""
 
     hazard: str
     entity: str | None = None

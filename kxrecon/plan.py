@@ -15,8 +15,8 @@ from kxrecon.graph import Node, order
 from kxrecon.kinds import World, kind
 from kxrecon.leaves import shown_text
 from kxrecon.model import Action, Allow, Change, Entity, Finding, Ref, State, Step
-from kxrecon.planfile import canonical
 from kxrecon.scope import Scope
+from kxrecon.tagged import canonical
 
 # Deleting a grant waits for every change of an export: whoever used it has let go by then.
 GRANTS = frozenset(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kxrecon import __version__
 from kxrecon.commands._files import STATE
-from kxrecon.planfile import write_private
+from kxrecon.files import write_private
 
 _VALUE = re.compile(r"^(--var=[^=]*|[A-Za-z_][\w-]*)=.*$", re.DOTALL)
 

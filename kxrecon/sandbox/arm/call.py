@@ -43,7 +43,7 @@ class Call:
         return self.world.store
 
     @property
-    def base(self) -> str:
+    def origin(self) -> str:
         """Scheme and host that the client used, for the links in answers."""
         return self.request.host_url.rstrip("/")
 
@@ -104,7 +104,7 @@ def pages(call: Call, items: list[Any]) -> Answer:
     body: Document = {"value": items[start : start + size]}
     if start + size < len(items):
         kept = [(key, value) for key, value in call.request.args.items() if key.lower() != "$skiptoken"]
-        body["nextLink"] = call.base + call.resource + "?" + _query([*kept, ("$skipToken", str(start + size))])
+        body["nextLink"] = call.origin + call.resource + "?" + _query([*kept, ("$skipToken", str(start + size))])
     return Answer(body)
 
 

@@ -237,7 +237,7 @@ def _remove(session: Session, name: str, ifexists: bool) -> None:
 
 def forget(session: Session, kind: str, name: str) -> None:
     """Delete what belonged to a dropped entity: rows, its policies, its roles."""
-    places = [("role", (session.uri, kind, session.database, name))]
+    places: list[tuple[str, tuple[str, ...]]] = [("role", (session.uri, kind, session.database, name))]
     if kind == "table":
         places += [
             ("rows", (session.uri, session.database, name)),
