@@ -80,7 +80,7 @@ def advance(world: World, operation: Document) -> Document:
 def links(call: Call, operation: Document, location: str) -> dict[str, str]:
     """The headers by which a client follows an operation."""
     url = (
-        f"{call.base}/subscriptions/{operation['subscription']}/providers/Microsoft.Kusto/locations/"
+        f"{call.origin}/subscriptions/{operation['subscription']}/providers/Microsoft.Kusto/locations/"
         f"{location.replace(' ', '').lower()}/operationResults/{operation['id']}?api-version={API}"
     )
     return {"Azure-AsyncOperation": url, "Location": url, "Retry-After": "0"}
