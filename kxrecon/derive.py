@@ -8,8 +8,7 @@ Source: learn.microsoft.com, Use a managed identity to run a continuous export j
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from kxrecon.kinds import kind
@@ -17,11 +16,10 @@ from kxrecon.kinds.adls import acl_entry
 from kxrecon.kinds.arm import container, role_assignment
 from kxrecon.kinds.kusto import database_role, managed_identity_policy
 from kxrecon.kinds.sql import sql_grant
-from kxrecon.kql import database_literals
-from kxrecon.kql_text import significant
 from kxrecon.model import Entity, Finding, Hidden, Ref, State
 from kxrecon.scope import SYSTEM, Scope
 from kxrecon.storage_uri import locate
+from kxrecon.surroundings import Stored, carried, connections, databases_read
 
 BLOB_WRITER = "Storage Blob Data Contributor"
 
@@ -33,69 +31,6 @@ class Derivation:
     desired: State
     needs: Mapping[Ref, tuple[Ref, ...]] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
-
-
-class Stored:
-    """The stored functions of some states, by database: later states win. Built once for all exports."""
-
-    def __init__(self, *states: State) -> None:
-        self._bodies: dict[str, dict[str, str]] = defaultdict(dict)
-        for state in states:
-            for ref, entity in state.entities.items():
-                if ref.kind == "function":
-                    self._bodies[ref.name[0]][ref.name[1]] = entity.fields.get("body", "")
-
-    def functions(self, database: str) -> Mapping[str, str]:
-        """Bodies by function name."""
-        return self._bodies.get(database, {})
-
-
-def databases_read(export: Entity, state: Stored) -> frozenset[str]:
-    """Every database that an export's query reads: ``reads:`` wins, else literal ``database("x")`` calls,
-    followed through the stored functions of its own database that the query calls."""
-    own = export.ref.name[0]
-    stated = export.attributes.get("reads")
-    if stated is not None:
-        return frozenset({own, *stated})
-    query = export.fields.get("query")
-    texts = [query] if isinstance(query, str) else []
-    functions = state.functions(own)
-    if not functions and not any("database" in text for text in texts):
-        return frozenset({own})
-    found = {own}
-    seen: set[str] = set()
-    while texts:
-        text = texts.pop()
-        found |= database_literals(text)
-        for name in calls(text) - seen:
-            seen.add(name)
-            if isinstance(functions.get(name), str):
-                texts.append(functions[name])
-    return frozenset(found)
-
-
-def calls(text: str) -> set[str]:
-    """Names that are called like functions in a piece of KQL."""
-    parts = significant(text)
-    return {one.text for one, two in zip(parts, parts[1:], strict=False) if one.kind == "word" and two.text == "("}
-
-
-def surroundings(desired: State, scope: Scope) -> Scope:
-    """The scope with the databases that queries read, so that the roles on them are read too, and with
-    the system identity where something uses it."""
-    stored = Stored(desired)
-    read = {name for export in desired.of_kind("continuous_export") for name in databases_read(export, stored)}
-    identities = dict(scope.identities)
-    if any(_uses_system(entity) for entity in desired.entities.values()):
-        identities.setdefault(SYSTEM, "")
-    databases = tuple(dict.fromkeys((*scope.databases, *sorted(read))))
-    return replace(scope, databases=databases, identities=identities)
-
-
-def _uses_system(entity: Entity) -> bool:
-    if entity.ref.kind == "continuous_export":
-        return entity.fields.get("managedIdentity") == SYSTEM
-    return entity.ref.kind == "external_table" and SYSTEM in _carried(entity)
 
 
 def derive(desired: State, observed: State | None, scope: Scope) -> Derivation:
@@ -203,22 +138,11 @@ def _attached(symbol: str, reasons: tuple[str, ...]) -> Iterator[Entity]:
 
 def _table_links(table: Entity, scope: Scope) -> Iterator[Entity]:
     """An external table whose connection string carries an identity needs that identity's ExternalTable usage."""
-    for symbol in sorted(_carried(table)):
+    for symbol in sorted(carried(table)):
         reasons = (f"needed by {table.ref.label}",)
         yield from _attached(symbol, reasons)
         level, database = scope.policy_scope, table.ref.name[0]
         yield _owned(managed_identity_policy.usage(level, database, symbol, "ExternalTable", reasons), scope)
-
-
-def _carried(table: Entity) -> set[str]:
-    carried = (one.get("identity") for one in _connections(table) if one.get("auth") == "managedIdentity")
-    return {identity for identity in carried if isinstance(identity, str)}
-
-
-def _connections(table: Entity) -> Iterable[Mapping[str, str | None]]:
-    if table.fields.get("kind") == "sql":
-        return (table.fields["connection"],)
-    return table.fields.get("connections") or ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +161,7 @@ def _target_links(
     table: Entity, symbol: str | None, scope: Scope, reasons: tuple[str, ...], findings: list[Finding]
 ) -> Iterator[Entity]:
     """Write permission on every place that the table's connection strings name, for whoever writes there."""
-    for connection in _connections(table):
+    for connection in connections(table):
         writer = connection.get("identity") if connection.get("auth") == "managedIdentity" else symbol
         if connection.get("auth") not in ("impersonate", "managedIdentity") or not isinstance(writer, str):
             continue
@@ -273,7 +197,8 @@ def _storage_links(place: _Place, findings: list[Finding]) -> Iterator[Entity]:
         for entity in acl_entry.entries(base.dfs_host, base.container, "/" + base.path, place.writer, place.reasons):
             yield _owned(entity, scope)
         return
-    account = str(doc.get("resourceId") or "") or scope.directory.accounts.get(location.host, "")
+    stated = str(doc.get("resourceId") or "").split("/blobServices/", 1)[0]
+    account = stated or scope.directory.accounts.get(location.host, "")
     if not account:
         remedy = "set resourceId on its target, or give this pipeline the right to read it"
         message = f"the storage account of {location.host} was not found"
@@ -284,7 +209,9 @@ def _storage_links(place: _Place, findings: list[Finding]) -> Iterator[Entity]:
     wide = doc.get("grantScope") == "account"
     where = account if wide else f"{account}/blobServices/default/containers/{location.container}"
     role = str(doc.get("role") or BLOB_WRITER)
-    yield _owned(role_assignment.assignment(where, role, place.writer, place.reasons), scope)
+    trusted = bool(doc.get("acceptConditional"))
+    link = role_assignment.assignment(where, role, place.writer, place.reasons, accept_conditional=trusted)
+    yield _owned(link, scope)
 
 
 def _owned(entity: Entity, scope: Scope) -> Entity:

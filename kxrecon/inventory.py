@@ -12,10 +12,10 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from kxrecon.derive import surroundings
 from kxrecon.model import Entity, Ref
 from kxrecon.scope import Scope
 from kxrecon.storage_uri import locate
+from kxrecon.surroundings import surroundings
 
 if TYPE_CHECKING:
     from kxrecon.spec import Spec

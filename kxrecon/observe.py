@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from kxrecon.kinds import NAMES, kind
 from kxrecon.model import Answer, Answers, Entity, Gap, Plane, Read, Reading, Ref, State
 from kxrecon.planes import PlaneClient
+from kxrecon.principals import aliases
 from kxrecon.scope import Directory, Scope
 
 ROUNDS = 4
@@ -77,7 +78,7 @@ def learn(scope: Scope, answers: Answers) -> Directory:
     before = scope.directory.attributes
     attributes: dict[str, dict[str, str]] = {symbol: dict(before.get(symbol, {})) for symbol in scope.identities}
     accounts: dict[str, str] = dict(scope.directory.accounts)
-    symbols = {key.lower(): symbol for symbol, fqn in scope.principals.items() for key in _principal_keys(fqn)}
+    symbols = {key: symbol for symbol, fqn in scope.principals.items() for key in aliases(fqn)}
     for name in TEACHERS if answers else ():
         for found in kind(name).observe(answers, scope):
             if isinstance(found, Gap):
@@ -92,9 +93,3 @@ def learn(scope: Scope, answers: Answers) -> Directory:
         if scope.identities.get(symbol):
             symbols[scope.identities[symbol].lower()] = symbol
     return Directory(attributes, symbols, accounts)
-
-
-def _principal_keys(fqn: str) -> tuple[str, ...]:
-    """The ids under which a principal of the spec may come back: its FQN, the FQN without tenant, the bare id."""
-    without_tenant = fqn.split(";", 1)[0]
-    return fqn, without_tenant, without_tenant.partition("=")[2]

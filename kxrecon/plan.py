@@ -13,7 +13,7 @@ from kxrecon.derive import Derivation
 from kxrecon.diff import Differences, adopt, diff
 from kxrecon.graph import Node, order
 from kxrecon.kinds import World, kind
-from kxrecon.leaves import shown_text
+from kxrecon.leaves import request_unknowns, shown_text
 from kxrecon.model import Action, Allow, Change, Entity, Finding, Ref, State, Step
 from kxrecon.scope import Scope
 from kxrecon.tagged import canonical
@@ -75,8 +75,15 @@ def draft(derivation: Derivation, observed: State, scope: Scope, *, paused: froz
     world = World(scope, observed, desired)
     changes, withheld = _permitted(differences, derivation, scope)
     nodes = _nodes(changes, derivation.needs, world)
+    nodes, refused = _without_refused(nodes)
     actions = tuple(_without_restart(action, paused) for action in _actions(order(nodes)))
-    findings = (*derivation.findings, *_unknown(differences, observed), *withheld, *_unverifiable(differences))
+    findings = (
+        *derivation.findings,
+        *_unknown(differences, observed),
+        *withheld,
+        *refused,
+        *_unverifiable(differences),
+    )
     return Draft(actions, findings, len(desired.entities) - len(differences.changes) - len(differences.unknown))
 
 
@@ -153,6 +160,35 @@ def _nodes(changes: Sequence[Change], extra: Mapping[Ref, tuple[Ref, ...]], worl
     return pause.around(nodes, by_ref, world)
 
 
+def _without_refused(nodes: Sequence[Node]) -> tuple[list[Node], list[Finding]]:
+    """A step without requests is a kind's refusal (a type change, the last admin); what waits for it is blocked too."""
+    kept = list(nodes)
+    findings: list[Finding] = []
+    gone: dict[int, str] = {}
+    while True:
+        lost = next((node for node in kept if _refused(node) or any(id(other) in gone for other in node.after)), None)
+        if lost is None:
+            return kept, findings
+        kept.remove(lost)
+        cause = next((gone[id(other)] for other in lost.after if id(other) in gone), None)
+        gone[id(lost)] = str(lost.changes[0].ref)
+        findings.extend(_blocked(lost, cause))
+
+
+def _refused(node: Node) -> bool:
+    return bool(node.steps) and all(not step.requests for step in node.steps)
+
+
+def _blocked(node: Node, cause: str | None) -> Iterator[Finding]:
+    if cause is not None:
+        yield from (Finding("blocked", change.ref, f"waits for {cause}, which is blocked") for change in node.changes)
+        return
+    for step in node.steps:
+        told = [(hazard.ref, f"{hazard.hazard}: {hazard.reason}") for hazard in step.hazards]
+        told = told or [(change.ref, "; ".join(step.notes) or "refused") for change in node.changes]
+        yield from (Finding("blocked", ref, words) for ref, words in told)
+
+
 def _edges(node: Node, by_ref: Mapping[Ref, Node], extra: Mapping[Ref, tuple[Ref, ...]]) -> Iterable[Node]:
     """Creations and updates come after what they need; their deletion is added by ``_release_before``."""
     for change in node.changes:
@@ -162,6 +198,11 @@ def _edges(node: Node, by_ref: Mapping[Ref, Node], extra: Mapping[Ref, tuple[Ref
             other = by_ref.get(need)
             if other is not None and other is not node and other.verb != "delete":
                 yield other
+    for step in node.steps:
+        for request in step.requests:
+            for leaf in request_unknowns(request):
+                if leaf.ref in by_ref and by_ref[leaf.ref] is not node:
+                    yield by_ref[leaf.ref]
 
 
 def _release_before(nodes: Sequence[Node], by_ref: Mapping[Ref, Node]) -> None:

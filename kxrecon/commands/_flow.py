@@ -32,7 +32,7 @@ def load(options: argparse.Namespace, files: Sequence[str] | None = None) -> Spe
 
 def surroundings(spec: Spec) -> Scope:
     """The spec's scope with the other databases that its exports read: links are needed there too."""
-    from kxrecon.derive import surroundings
+    from kxrecon.surroundings import surroundings
 
     return surroundings(spec.desired, spec.scope)
 

@@ -24,13 +24,24 @@ def floor(spec: str, answers: str) -> int:
     """C parser events → dict, decode the answers, compare keyed dicts: what no reconciler can go below."""
     import gc
 
-    import orjson
-    from _ruamel_yaml import CParser
-    from ruamel.yaml.events import (
-        AliasEvent, MappingEndEvent, MappingStartEvent, ScalarEvent, SequenceEndEvent, SequenceStartEvent,
-    )  # fmt: skip
-
     gc.disable()
+    tree = _tree(spec)
+    _decode(answers)
+    keyed = {
+        (name, section, entry): entity
+        for name, database in tree["databases"].items()
+        for section, entries in database.items()
+        for entry, entity in entries.items()
+    }
+    return sum(keyed[key] == dict(entity) for key, entity in keyed.items())
+
+
+def _tree(spec: str) -> Any:
+    from _ruamel_yaml import CParser
+    from ruamel.yaml import events
+
+    opening = (events.MappingStartEvent, events.SequenceStartEvent)
+    closing = (events.MappingEndEvent, events.SequenceEndEvent)
     with open(spec, "rb") as file:
         parser = CParser(file.read())
     stack: list[tuple[Any, Any]] = []
@@ -39,17 +50,15 @@ def floor(spec: str, answers: str) -> int:
     while parser.check_event():
         event = parser.get_event()
         kind = type(event)
-        if kind is ScalarEvent:
+        if kind is events.ScalarEvent:
             value: Any = event.value
-        elif kind is MappingStartEvent or kind is SequenceStartEvent:
+        elif kind in opening:
             stack.append((top, key))
-            top, key = ({} if kind is MappingStartEvent else []), None
+            top, key = ({} if kind is events.MappingStartEvent else []), None
             continue
-        elif kind is MappingEndEvent or kind is SequenceEndEvent:
+        elif kind in closing:
             value = top
             top, key = stack.pop()
-        elif kind is AliasEvent:
-            value = None
         else:
             continue
         if isinstance(top, list):
@@ -58,21 +67,19 @@ def floor(spec: str, answers: str) -> int:
             key = value
         else:
             top[key], key = value, None
+    return top[0]
+
+
+def _decode(answers: str) -> None:
+    import orjson
+
     with open(answers, "rb") as file:
         decoded = orjson.loads(file.read())
     for item in decoded:
         for row in item["answer"].get("rows", ()) if isinstance(item["answer"], dict) else ():
             for cell in row:
-                if isinstance(cell, str) and cell[:1] in "[{":
+                if isinstance(cell, str) and cell.startswith(("{", "[{", '["', "[\n")):
                     orjson.loads(cell)
-    keyed = {
-        (name, section, entry): entity
-        for name, database in top[0]["databases"].items()
-        for section, entries in database.items()
-        for entry, entity in entries.items()
-    }
-    same = sum(keyed[key] == dict(entity) for key, entity in keyed.items())
-    return same
 
 
 class _Recorded:
@@ -101,11 +108,12 @@ def plan(spec: str, answers: str) -> int:
     import orjson
 
     gc.disable()
-    from kxrecon.derive import derive, surroundings
+    from kxrecon.derive import derive
     from kxrecon.observe import observe
     from kxrecon.plan import draft, make
     from kxrecon.report import text
     from kxrecon.spec import load
+    from kxrecon.surroundings import surroundings
 
     loaded = load([spec])
     with open(answers, "rb") as file:

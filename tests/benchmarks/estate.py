@@ -7,7 +7,7 @@ continuous export, and a group in a role. Answers have the services' reply shape
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from kxrecon.model import Answer, Failure, Read, Table
@@ -102,25 +102,8 @@ def answer(read: Read, count: int) -> Answer:
     if read.plane != "kusto":
         return Failure("absent", "no such plane in this estate")
     mine = feeds(count, int(read.target[2:])) if read.target.startswith("Db") else range(0)
-    text = read.text
-    if text.endswith("policy managed_identity"):
-        return _policy(read)
-    if "schema as json" in text:
-        return Table(("DatabaseSchema",), [[_schema(read.target, mine)]])
-    if text.startswith(".show external tables"):
-        return Table(EXTERNAL_COLUMNS, [_external_row(number) for number in mine])
-    if text.startswith(".show continuous-exports"):
-        return Table(EXPORT_COLUMNS, [_export_row(read.target, number) for number in mine])
-    if "principals" in text:
-        return Table(PRINCIPAL_COLUMNS, list(_principal_rows(read.target, mine)))
-    if "ingestiontime" in text:
-        rows = [["IngestionTimePolicy", f"[{read.target}].[T{n}]", '{"IsEnabled": true}', "", "Table"] for n in mine]
-        return Table(POLICY_COLUMNS, rows)
-    if text.startswith(".show functions"):
-        return Table(("Name", "Parameters", "Body", "Folder", "DocString"), [])
-    if "csl script" in text:
-        return Table(("DatabaseSchemaScript",), [[_script(number)] for number in mine])
-    raise AssertionError(f"the benchmark has no answer to {read}")
+    answering = next(function for words, function in _ANSWERS.items() if words in read.text)
+    return answering(read, mine)
 
 
 POLICY_COLUMNS = ("PolicyName", "EntityName", "Policy", "ChildEntities", "EntityType")
@@ -217,3 +200,21 @@ def _arm(read: Read) -> Answer:
         }  # fmt: skip
         return [{"id": f"{CONTAINER}/providers/x/y", "name": str(uuid.UUID(int=1)), "properties": properties}]
     return Failure("absent", f"{read.text} is not in this estate")
+
+
+def _ingestion_time(database: str, mine: range) -> list[list[str]]:
+    return [["IngestionTimePolicy", f"[{database}].[T{n}]", '{"IsEnabled": true}', "", "Table"] for n in mine]
+
+
+_ANSWERS: dict[str, Callable[[Read, range], Answer]] = {
+    "policy managed_identity": lambda read, mine: _policy(read),
+    "schema as json": lambda read, mine: Table(("DatabaseSchema",), [[_schema(read.target, mine)]]),
+    ".show external tables": lambda read, mine: Table(EXTERNAL_COLUMNS, [_external_row(number) for number in mine]),
+    ".show continuous-exports": lambda read, mine: Table(
+        EXPORT_COLUMNS, [_export_row(read.target, number) for number in mine]
+    ),
+    "principals": lambda read, mine: Table(PRINCIPAL_COLUMNS, list(_principal_rows(read.target, mine))),
+    "ingestiontime": lambda read, mine: Table(POLICY_COLUMNS, _ingestion_time(read.target, mine)),
+    ".show functions": lambda read, mine: Table(("Name", "Parameters", "Body", "Folder", "DocString"), []),
+    "csl script": lambda read, mine: Table(("DatabaseSchemaScript",), [[_script(number)] for number in mine]),
+}

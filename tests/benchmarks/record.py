@@ -37,9 +37,9 @@ def _record(read: Any) -> dict[str, Any]:
 
 def record(entities: int, folder: Path) -> tuple[Path, Path, Path]:
     """Write ``spec-N.yaml``, the same with 1 % changed, and ``answers-N.json``; returns their paths."""
-    from kxrecon.derive import surroundings
     from kxrecon.observe import observe
     from kxrecon.spec import load
+    from kxrecon.surroundings import surroundings
 
     feeds = entities // 4
     folder.mkdir(parents=True, exist_ok=True)

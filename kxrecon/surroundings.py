@@ -1,0 +1,110 @@
+"""What a desired state touches beyond its own sections: databases that queries read, identities and places in use.
+
+Kinds are asked what to read by ``Scope``; this completes it from the entities, before anything is read.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from kxrecon.kql import database_literals
+from kxrecon.kql_text import significant
+from kxrecon.model import Entity, State
+from kxrecon.scope import SYSTEM, Scope, Target
+
+
+class Stored:
+    """The stored functions of some states, by database: later states win. Built once for all exports."""
+
+    def __init__(self, *states: State) -> None:
+        self._bodies: dict[str, dict[str, str]] = defaultdict(dict)
+        for state in states:
+            for ref, entity in state.entities.items():
+                if ref.kind == "function":
+                    self._bodies[ref.name[0]][ref.name[1]] = entity.fields.get("body", "")
+
+    def functions(self, database: str) -> Mapping[str, str]:
+        """Bodies by function name."""
+        return self._bodies.get(database, {})
+
+
+def databases_read(export: Entity, state: Stored) -> frozenset[str]:
+    """Every database that an export's query reads: ``reads:`` wins, else literal ``database("x")`` calls,
+    followed through the stored functions of its own database that the query calls."""
+    own = export.ref.name[0]
+    stated = export.attributes.get("reads")
+    if stated is not None:
+        return frozenset({own, *stated})
+    query = export.fields.get("query")
+    texts = [query] if isinstance(query, str) else []
+    functions = state.functions(own)
+    if not functions and not any("database" in text for text in texts):
+        return frozenset({own})
+    found = {own}
+    seen: set[str] = set()
+    while texts:
+        text = texts.pop()
+        found |= database_literals(text)
+        for name in calls(text) - seen:
+            seen.add(name)
+            if isinstance(functions.get(name), str):
+                texts.append(functions[name])
+    return frozenset(found)
+
+
+def calls(text: str) -> set[str]:
+    """Names that are called like functions in a piece of KQL."""
+    parts = significant(text)
+    return {one.text for one, two in zip(parts, parts[1:], strict=False) if one.kind == "word" and two.text == "("}
+
+
+def surroundings(desired: State, scope: Scope) -> Scope:
+    """The scope with the databases that queries read, so that the roles on them are read too, and with
+    the system identity where something uses it."""
+    stored = Stored(desired)
+    read = {name for export in desired.of_kind("continuous_export") for name in databases_read(export, stored)}
+    identities = dict(scope.identities)
+    if any(_uses_system(entity) for entity in desired.entities.values()):
+        identities.setdefault(SYSTEM, "")
+    databases = tuple(dict.fromkeys((*scope.databases, *sorted(read))))
+    raw = {entity.ref.name[2]: entity.ref.name[2] for entity in desired.of_kind("database_role")}
+    principals = {symbol: fqn for symbol, fqn in raw.items() if symbol not in identities}
+    targets = {target.name: target for table in desired.of_kind("external_table") for target in _raw_targets(table)}
+    return replace(
+        scope,
+        databases=databases,
+        identities=identities,
+        principals={**principals, **scope.principals},
+        targets={**targets, **scope.targets},
+    )
+
+
+def _raw_targets(table: Entity) -> Iterator[Target]:
+    """Connection strings written out instead of naming a target: kinds find their places the same way."""
+    if table.attributes.get("target"):
+        return
+    for number, connection in enumerate(connections(table)):
+        keys = ("server", "database", "auth") if table.fields.get("kind") == "sql" else ("uri", "auth")
+        doc = {("url" if key == "uri" else key): connection.get(key) for key in keys}
+        yield Target(f"{table.ref.label}#{number}", doc)
+
+
+def _uses_system(entity: Entity) -> bool:
+    if entity.ref.kind == "continuous_export":
+        return entity.fields.get("managedIdentity") == SYSTEM
+    return entity.ref.kind == "external_table" and SYSTEM in carried(entity)
+
+
+def carried(table: Entity) -> set[str]:
+    """The identities that an external table's connection strings carry themselves."""
+    identities = (one.get("identity") for one in connections(table) if one.get("auth") == "managedIdentity")
+    return {identity for identity in identities if isinstance(identity, str)}
+
+
+def connections(table: Entity) -> Iterable[Mapping[str, str | None]]:
+    """An external table's connections: one for SQL, one or more for storage."""
+    if table.fields.get("kind") == "sql":
+        return (table.fields["connection"],)
+    return table.fields.get("connections") or ()
