@@ -32,6 +32,8 @@ def run(options: argparse.Namespace) -> int:
         from kxrecon.report import text
 
         show(options, text.drift(found))
-    if found.actions or found.blocked:
+    if found.actions:
         return PENDING
-    return FAILED if any(finding.kind == "unknown" for finding in found.findings) else DONE
+    if any(finding.kind == "unknown" for finding in found.findings):
+        return FAILED
+    return PENDING if found.blocked else DONE

@@ -25,6 +25,12 @@ FINDINGS: Mapping[str, str] = {
 }
 
 NEEDED = "needed by "
+COUNTED = (
+    ("blocked", "blocked"),
+    ("handover", "for others"),
+    ("unknown", "unknown"),
+    ("unverifiable", "not verifiable"),
+)
 Row = tuple[str, str]
 
 
@@ -122,18 +128,14 @@ def counts(actions: Iterable[Action]) -> Counter[str]:
 def summary(actions: Sequence[Action], findings: Sequence[Finding]) -> str:
     """One line: how much of what."""
     found = counts(actions)
-    parts = [f"{found[verb]} to {verb}" for verb in GLYPHS if found[verb]] or ["nothing to do"]
+    parts = [f"{found[verb]} to {verb}" for verb in GLYPHS if found[verb]]
     hazards = sum(len(action.hazards) for action in actions)
-    words = (
-        ("blocked", "blocked"),
-        ("handover", "for others"),
-        ("unknown", "unknown"),
-        ("unverifiable", "not verifiable"),
-    )
-    parts += [f"{number} hazard{'s' if number > 1 else ''}" for number in [hazards] if number]
+    if hazards:
+        parts.append(f"{hazards} hazard{'s' if hazards > 1 else ''}")
     kinds = Counter(finding.kind for finding in findings)
-    parts += [f"{kinds[kind]} {word}" for kind, word in words if kinds[kind]]
-    return ", ".join(parts)
+    if not parts:
+        parts.append("nothing can be done" if kinds["blocked"] or kinds["unknown"] else "nothing to do")
+    return ", ".join([*parts, *(f"{kinds[kind]} {word}" for kind, word in COUNTED if kinds[kind])])
 
 
 def fields(change: Change) -> list[Row]:

@@ -167,3 +167,40 @@ def test_a_sandbox_that_is_not_there_is_said(run):
 def test_a_command_that_the_sandbox_refuses_is_one_message(applied):
     code, _, err = applied("sandbox", "kql", "--database", "Telemetry", ".nonsense")
     assert code == 1 and "the sandbox refused" in err and "Traceback" not in err
+
+
+def test_exports_run_and_a_broken_link_is_named(applied):
+    rows = "2026-11-24T10:00:00Z,Info,first\n2026-11-24T10:00:01Z,Error,second"
+    kql(applied, f".ingest inline into table Events <|\n{rows}")
+    code, out, err = applied("sandbox", "tick", "--advance", "10m")
+    assert code == 0, out + err
+    assert "Telemetry/ArchiveEvents: 2 records in 1 file" in out
+    assert [row["NumRecords"] for row in kql(applied, ".show continuous-export ArchiveEvents exported-artifacts")] == [
+        2
+    ]
+    assert len(list(Path(".kxrecon/sandbox.files").rglob("*.parquet"))) == 1
+    assert "no export was due" in applied("sandbox", "tick")[1]
+
+    kql(applied, f".drop database Telemetry viewers ('{viewer(applied)}')")
+    code, out, _ = applied("sandbox", "tick", "--advance", "10m", "--json")
+    (run,) = json.loads(out)
+    assert code == 1 and not run["succeeded"] and run["link"]
+    assert applied("sandbox", "tick", "--advance", "soon")[0] == 1
+
+
+def test_a_plan_that_could_read_nothing_fails(run):
+    Path("empty.json").write_text('{"version": 1, "strict": true}')
+    code, out, _ = run("plan", SPEC, "--sandbox", "--inventory", "empty.json")
+    assert code == 1
+    assert "nothing can be done" in out
+    assert run("drift", SPEC, "--sandbox")[0] == 1
+
+
+@pytest.mark.parametrize("spec", ["seed.yaml", "prod.yaml"])
+def test_the_examples_converge_and_the_second_plan_is_empty(spec, tmp_path, monkeypatch, capsys):
+    shutil.copytree(SPECS, tmp_path / "specs")
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["plan", f"specs/{spec}", "--sandbox"]) == 0
+    assert cli.main(["apply", "--sandbox", "--yes"]) == 0, capsys.readouterr()
+    assert cli.main(["plan", f"specs/{spec}", "--sandbox", "--detailed-exitcode"]) == 0
+    assert cli.main(["sandbox", "tick", "--advance", "2d"]) == 0, capsys.readouterr().out
