@@ -63,7 +63,7 @@ class Gate(HTTPAdapter):
             self.requests += 1
         if self._record is not None:
             self._record(f"{method} {_line(url)}")
-        around = {} if is_loopback(url) else proxies
+        around: dict[str, str] = {} if is_loopback(url) else dict(proxies or {})
         response = super().send(request, stream, timeout or TIMEOUT, verify, cert, around)
         self._latest.response = response
         return response
