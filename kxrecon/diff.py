@@ -8,7 +8,7 @@ three hundred times as much an entity.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from kxrecon.kinds import NAMES, kind
@@ -93,7 +93,8 @@ def _complete(entity: Entity, seen: Entity) -> Entity:
         entity = specific(entity, seen)
     if entity.fields.keys() >= seen.fields.keys():
         return entity
-    return replace(entity, fields={**seen.fields, **entity.fields})
+    fields = {**seen.fields, **entity.fields}
+    return Entity(entity.ref, fields, entity.attributes, entity.path, entity.reasons, entity.owner)
 
 
 def _pruned(entity: Entity, scope: Scope, exact: set[tuple[str, ...]], exact_cluster: set[tuple[str, ...]]) -> bool:

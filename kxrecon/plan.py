@@ -96,7 +96,11 @@ def _permitted(differences: Differences, derivation: Derivation, scope: Scope) -
     """Split off what this pipeline may not write, and what waits for it."""
     findings: list[Finding] = []
     mine: list[Change] = []
-    missing: dict[Ref, str] = {}
+    missing = {
+        finding.ref: str(finding.ref)
+        for finding in derivation.findings
+        if finding.ref and finding.kind in ("blocked", "handover")
+    }
     for change in differences.changes:
         plane = kind(change.ref.kind).PLANE
         if scope.manages(plane) == "apply":

@@ -1,0 +1,128 @@
+"""The links of an export: what must hold so that it runs. Built once for all exports that share them.
+
+Source: learn.microsoft.com, Use a managed identity to run a continuous export job; Storage connection
+strings; Azure SQL external tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from kxrecon.kinds.adls import acl_entry
+from kxrecon.kinds.arm import container, role_assignment
+from kxrecon.kinds.kusto import database_role, managed_identity_policy
+from kxrecon.kinds.sql import sql_grant
+from kxrecon.model import Entity, Finding, Hidden, Ref
+from kxrecon.scope import SYSTEM, Scope
+from kxrecon.storage_uri import locate
+from kxrecon.surroundings import Stored, carried, connections, databases_read
+
+BLOB_WRITER = "Storage Blob Data Contributor"
+
+Connection = Mapping[str, str | None]
+Links = tuple[Entity, ...]
+
+
+class LinkBuilder:
+    """Builds links for the exports of one spec; what could not be built is in ``findings``."""
+
+    def __init__(self, scope: Scope, stored: Stored) -> None:
+        self.findings: list[Finding] = []
+        self._scope, self._stored = scope, stored
+        self._built: dict[Hashable, Links] = {}
+
+    def of_export(self, export: Entity, table: Entity | None) -> Iterator[Entity]:
+        """Identity, policy, roles on databases, and permission on the target of the export's external table."""
+        symbol = export.fields.get("managedIdentity")
+        if isinstance(symbol, Hidden):
+            message = "its managed identity cannot be read: state it in the spec"
+            self.findings.append(Finding("unknown", export.ref, message))
+            return
+        if isinstance(symbol, str):
+            yield from self._reading(export, symbol)
+        if table is not None:
+            yield from self._writing(table, symbol)
+
+    def of_table(self, table: Entity) -> Iterator[Entity]:
+        """An external table whose connection string carries an identity needs that identity's ExternalTable usage."""
+        for symbol in sorted(carried(table)):
+            key = ("carried", table.ref.name[0], symbol)
+            level, database = self._scope.policy_scope, table.ref.name[0]
+            usage = managed_identity_policy.usage(level, database, symbol, "ExternalTable", ())
+            yield from self._once(key, (*_attached(symbol), usage))
+
+    def _once(self, key: Hashable, links: Iterable[Entity]) -> Links:
+        if key not in self._built:
+            self._built[key] = tuple(replace(link, owner=self._scope.mark) for link in links)
+        return self._built[key]
+
+    def _reading(self, export: Entity, symbol: str) -> Links:
+        level = export.attributes.get("policyScope") or self._scope.policy_scope
+        role = export.attributes.get("role") or "viewers"
+        own, read = export.ref.name[0], databases_read(export, self._stored)
+        key = ("reading", own, symbol, level, role, read)
+        return self._built.get(key) or self._once(key, _reader(own, symbol, level, role, read))
+
+    def _writing(self, table: Entity, symbol: str | None) -> Iterator[Entity]:
+        """Write permission on every place that the table's connection strings name, for whoever writes there."""
+        target = self._scope.targets.get(str(table.attributes.get("target") or ""))
+        doc = target.doc if target else {}
+        for connection in connections(table):
+            writer = connection.get("identity") if connection.get("auth") == "managedIdentity" else symbol
+            if connection.get("auth") not in ("impersonate", "managedIdentity") or not isinstance(writer, str):
+                continue
+            if table.fields.get("kind") == "sql":
+                key = ("sql", connection["server"], connection["database"], writer, *_sql_table(table))
+                yield from self._built.get(key) or self._once(key, _sql(table, connection, writer, doc))
+            elif doc.get("grant") != "none":
+                place: object = target.name if target else connection["uri"]
+                key = ("storage", place, writer)
+                yield from self._built.get(key) or self._once(key, self._storage(table, connection, writer, doc))
+
+    def _storage(
+        self, table: Entity, connection: Connection, writer: str, doc: Mapping[str, object]
+    ) -> Iterator[Entity]:
+        location = locate(str(connection["uri"]))
+        if location is None:
+            return
+        if doc.get("grant") == "acl":
+            base = locate(str(doc["url"])) or location
+            yield from acl_entry.entries(base.dfs_host, base.container, "/" + base.path, writer, ())
+            return
+        stated = str(doc.get("resourceId") or "").split("/blobServices/", 1)[0]
+        account = stated or self._scope.directory.accounts.get(location.host, "")
+        if not account:
+            remedy = "set resourceId on its target, or give this pipeline the right to read it"
+            message = f"the storage account of {location.host} was not found"
+            self.findings.append(Finding("blocked", table.ref, message, remedy))
+            return
+        if doc.get("createContainer"):
+            yield container.container(account, location, ())
+        wide = doc.get("grantScope") == "account"
+        where = account if wide else f"{account}/blobServices/default/containers/{location.container}"
+        trusted = bool(doc.get("acceptConditional"))
+        role = str(doc.get("role") or BLOB_WRITER)
+        yield role_assignment.assignment(where, role, writer, (), accept_conditional=trusted)
+
+
+def _attached(symbol: str) -> Links:
+    """The system identity needs no entry in the spec; user-assigned ones are there by name."""
+    return (Entity(Ref("cluster_identity", (SYSTEM,)), {"resourceId": ""}),) if symbol == SYSTEM else ()
+
+
+def _reader(own: str, symbol: str, level: str, role: str, read: Iterable[str]) -> Iterator[Entity]:
+    yield from _attached(symbol)
+    yield managed_identity_policy.usage(level, own, symbol, "AutomatedFlows", ())
+    for name in sorted(read):
+        yield database_role.grant(name, role, symbol, ())
+
+
+def _sql_table(table: Entity) -> tuple[str, bool]:
+    return str(table.fields.get("table")), bool(table.fields.get("createIfNotExists"))
+
+
+def _sql(table: Entity, connection: Connection, writer: str, doc: Mapping[str, object]) -> Iterable[Entity]:
+    name, create = _sql_table(table)
+    where = (str(connection["server"]), str(connection["database"]))
+    return sql_grant.grants(where, writer, name, create=create, doc=doc, reasons=())
