@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from kxrecon import pause
+from kxrecon import pause, withheld
 from kxrecon.derive import Derivation
-from kxrecon.diff import Differences, adopt, diff
+from kxrecon.diff import adopt, diff
 from kxrecon.graph import Node, order
 from kxrecon.kinds import World, kind
 from kxrecon.leaves import request_unknowns, shown_text
 from kxrecon.model import Action, Allow, Change, Entity, Finding, Ref, State, Step
 from kxrecon.scope import Scope
 from kxrecon.tagged import canonical
+from kxrecon.withheld import needs
 
 # Deleting a grant waits for every change of an export: whoever used it has let go by then.
 GRANTS = frozenset(
@@ -73,16 +74,16 @@ def draft(derivation: Derivation, observed: State, scope: Scope, *, paused: froz
     desired = adopt(pause.resumed(derivation.desired, observed, paused), observed, scope)
     differences = diff(desired, observed)
     world = World(scope, observed, desired)
-    changes, withheld = _permitted(differences, derivation, scope)
+    changes, held = withheld.permitted(differences, derivation, scope)
     nodes = _nodes(changes, derivation.needs, world)
-    nodes, refused = _without_refused(nodes)
+    nodes, refused = withheld.without_refused(nodes)
     actions = tuple(_without_restart(action, paused) for action in _actions(order(nodes)))
     findings = (
         *derivation.findings,
-        *_unknown(differences, observed),
+        *withheld.unread(differences, observed),
         *withheld,
         *refused,
-        *_unverifiable(differences),
+        *withheld.unverifiable(differences),
     )
     return Draft(actions, findings, len(desired.entities) - len(differences.changes) - len(differences.unknown))
 
@@ -92,64 +93,11 @@ def _without_restart(action: Action, paused: frozenset[Ref]) -> Action:
     return action if len(kept) == len(action.hazards) else replace(action, hazards=kept)
 
 
-def _permitted(differences: Differences, derivation: Derivation, scope: Scope) -> tuple[list[Change], list[Finding]]:
-    """Split off what this pipeline may not write, and what waits for it."""
-    findings: list[Finding] = []
-    mine: list[Change] = []
-    missing = {
-        finding.ref: str(finding.ref)
-        for finding in derivation.findings
-        if finding.ref and finding.kind in ("blocked", "handover")
-    }
-    for change in differences.changes:
-        plane = kind(change.ref.kind).PLANE
-        if scope.manages(plane) == "apply":
-            mine.append(change)
-            continue
-        if change.verb != "delete":
-            missing[change.ref] = f"{change.ref}"
-        reasons = f"; {', '.join(change.entity.reasons)}" if change.entity.reasons else ""
-        findings.append(
-            Finding("handover", change.ref, f"{change.verb} is left to its owner (manage: {plane}: check){reasons}")
-        )
-    waiting = True
-    while waiting:
-        waiting = False
-        for change in list(mine):
-            lacks = next((need for need in _needs(change, derivation.needs) if need in missing), None)
-            if lacks and change.verb != "delete":
-                mine.remove(change)
-                missing[change.ref] = f"{change.ref}"
-                findings.append(Finding("blocked", change.ref, f"waits for {lacks}, which is handed over"))
-                waiting = True
-    return mine, findings
-
-
-def _needs(change: Change, extra: Mapping[Ref, tuple[Ref, ...]]) -> list[Ref]:
-    needs = [need.ref for need in kind(change.ref.kind).needs(change.entity)]
-    return [*needs, *extra.get(change.ref, ())]
-
-
-def _unknown(differences: Differences, observed: State) -> Iterator[Finding]:
-    """What could not be read, with the service's words: it is neither planned nor called missing."""
-    for ref in differences.unknown:
-        gap = observed.gap(ref)
-        why = f" ({gap.failure.reason}: {gap.failure.message})" if gap else ""
-        yield Finding("unknown", ref, f"could not be read{why}, so it is neither planned nor called missing")
-
-
-def _unverifiable(differences: Differences) -> list[Finding]:
-    return [
-        Finding("unverifiable", ref, f"{name} cannot be read back, so it is not compared")
-        for ref, name in differences.unverifiable
-    ]
-
-
 def _nodes(changes: Sequence[Change], extra: Mapping[Ref, tuple[Ref, ...]], world: World) -> list[Node]:
     pending = {change.ref: change for change in changes}
     groups: dict[Hashable, list[Change]] = defaultdict(list)
     for change in sorted(changes, key=lambda change: change.ref):
-        waits = tuple(sorted({need for need in _needs(change, extra) if need in pending}))
+        waits = tuple(sorted({need for need in needs(change, extra) if need in pending}))
         key = (change.ref.kind, kind(change.ref.kind).group(change), change.verb == "delete", waits)
         groups[key].append(change)
     nodes: list[Node] = []
@@ -164,41 +112,12 @@ def _nodes(changes: Sequence[Change], extra: Mapping[Ref, tuple[Ref, ...]], worl
     return pause.around(nodes, by_ref, world)
 
 
-def _without_refused(nodes: Sequence[Node]) -> tuple[list[Node], list[Finding]]:
-    """A step without requests is a kind's refusal (a type change, the last admin); what waits for it is blocked too."""
-    kept = list(nodes)
-    findings: list[Finding] = []
-    gone: dict[int, str] = {}
-    while True:
-        lost = next((node for node in kept if _refused(node) or any(id(other) in gone for other in node.after)), None)
-        if lost is None:
-            return kept, findings
-        kept.remove(lost)
-        cause = next((gone[id(other)] for other in lost.after if id(other) in gone), None)
-        gone[id(lost)] = str(lost.changes[0].ref)
-        findings.extend(_blocked(lost, cause))
-
-
-def _refused(node: Node) -> bool:
-    return bool(node.steps) and all(not step.requests for step in node.steps)
-
-
-def _blocked(node: Node, cause: str | None) -> Iterator[Finding]:
-    if cause is not None:
-        yield from (Finding("blocked", change.ref, f"waits for {cause}, which is blocked") for change in node.changes)
-        return
-    for step in node.steps:
-        told = [(hazard.ref, f"{hazard.hazard}: {hazard.reason}") for hazard in step.hazards]
-        told = told or [(change.ref, "; ".join(step.notes) or "refused") for change in node.changes]
-        yield from (Finding("blocked", ref, words) for ref, words in told)
-
-
 def _edges(node: Node, by_ref: Mapping[Ref, Node], extra: Mapping[Ref, tuple[Ref, ...]]) -> Iterable[Node]:
     """Creations and updates come after what they need; their deletion is added by ``_release_before``."""
     for change in node.changes:
         if change.verb == "delete":
             continue
-        for need in _needs(change, extra):
+        for need in needs(change, extra):
             other = by_ref.get(need)
             if other is not None and other is not node and other.verb != "delete":
                 yield other

@@ -134,7 +134,7 @@ def plan(spec: str, answers: str) -> int:
 
 def validate(spec: str, answers: str) -> int:
     """``kxrecon validate``."""
-    from kxrecon.__main__ import main
+    from kxrecon.cli import main
 
     return main(["validate", spec])
 

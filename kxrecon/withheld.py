@@ -1,0 +1,107 @@
+"""What a plan says instead of doing: what could not be read, what others must write, what a kind refuses.
+
+Whatever waits for such a thing is withheld with it, and told so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from kxrecon.derive import Derivation
+from kxrecon.diff import Differences
+from kxrecon.graph import Node
+from kxrecon.kinds import kind
+from kxrecon.model import Change, Finding, Ref, State
+from kxrecon.scope import Scope
+
+
+def standstill(observed: State) -> Iterator[Finding]:
+    """A stopped cluster has no data plane: nothing can be read from it or written to it."""
+    reading = observed.readings.get(Ref("cluster_identity", ("",)))
+    state = reading.values.get("state") if reading else None
+    if state and state != "Running":
+        yield Finding("blocked", None, f"the cluster is {state}, not Running", "start it, then plan again")
+
+
+def unread(differences: Differences, observed: State) -> Iterator[Finding]:
+    """What could not be read, with the service's words: it is neither planned nor called missing."""
+    for ref in differences.unknown:
+        gap = observed.gap(ref)
+        why = f" ({gap.failure.reason}: {gap.failure.message})" if gap else ""
+        yield Finding("unknown", ref, f"could not be read{why}, so it is neither planned nor called missing")
+
+
+def unverifiable(differences: Differences) -> list[Finding]:
+    """Fields that the service masks."""
+    return [
+        Finding("unverifiable", ref, f"{name} cannot be read back, so it is not compared")
+        for ref, name in differences.unverifiable
+    ]
+
+
+def permitted(differences: Differences, derivation: Derivation, scope: Scope) -> tuple[list[Change], list[Finding]]:
+    """Split off what this pipeline may not write, and what waits for it."""
+    findings: list[Finding] = []
+    mine: list[Change] = []
+    missing = {
+        finding.ref: str(finding.ref)
+        for finding in derivation.findings
+        if finding.ref and finding.kind in ("blocked", "handover")
+    }
+    for change in differences.changes:
+        plane = kind(change.ref.kind).PLANE
+        if scope.manages(plane) == "apply":
+            mine.append(change)
+            continue
+        if change.verb != "delete":
+            missing[change.ref] = f"{change.ref}"
+        reasons = f"; {', '.join(change.entity.reasons)}" if change.entity.reasons else ""
+        findings.append(
+            Finding("handover", change.ref, f"{change.verb} is left to its owner (manage: {plane}: check){reasons}")
+        )
+    waiting = True
+    while waiting:
+        waiting = False
+        for change in list(mine):
+            lacks = next((need for need in needs(change, derivation.needs) if need in missing), None)
+            if lacks and change.verb != "delete":
+                mine.remove(change)
+                missing[change.ref] = f"{change.ref}"
+                findings.append(Finding("blocked", change.ref, f"waits for {lacks}, which is handed over"))
+                waiting = True
+    return mine, findings
+
+
+def needs(change: Change, extra: Mapping[Ref, tuple[Ref, ...]]) -> list[Ref]:
+    """What a change waits for: its kind's needs and its derived links."""
+    own = [need.ref for need in kind(change.ref.kind).needs(change.entity)]
+    return [*own, *extra.get(change.ref, ())]
+
+
+def without_refused(nodes: Sequence[Node]) -> tuple[list[Node], list[Finding]]:
+    """A step without requests is a kind's refusal (a type change, the last admin); what waits for it is blocked too."""
+    kept = list(nodes)
+    findings: list[Finding] = []
+    gone: dict[int, str] = {}
+    while True:
+        lost = next((node for node in kept if _refused(node) or any(id(other) in gone for other in node.after)), None)
+        if lost is None:
+            return kept, findings
+        kept.remove(lost)
+        cause = next((gone[id(other)] for other in lost.after if id(other) in gone), None)
+        gone[id(lost)] = str(lost.changes[0].ref)
+        findings.extend(_blocked(lost, cause))
+
+
+def _refused(node: Node) -> bool:
+    return bool(node.steps) and all(not step.requests for step in node.steps)
+
+
+def _blocked(node: Node, cause: str | None) -> Iterator[Finding]:
+    if cause is not None:
+        yield from (Finding("blocked", change.ref, f"waits for {cause}, which is blocked") for change in node.changes)
+        return
+    for step in node.steps:
+        told = [(hazard.ref, f"{hazard.hazard}: {hazard.reason}") for hazard in step.hazards]
+        told = told or [(change.ref, "; ".join(step.notes) or "refused") for change in node.changes]
+        yield from (Finding("blocked", ref, words) for ref, words in told)
