@@ -79,9 +79,10 @@ def draft(derivation: Derivation, observed: State, scope: Scope, *, paused: froz
     nodes, refused = withheld.without_refused(nodes)
     actions = tuple(_without_restart(action, paused) for action in _actions(order(nodes)))
     findings = (
+        *withheld.standstill(observed),
         *derivation.findings,
         *withheld.unread(differences, observed),
-        *withheld,
+        *held,
         *refused,
         *withheld.unverifiable(differences),
     )
