@@ -8,7 +8,6 @@ seen is a leaf too (``Secret`` when we send it, ``Hidden`` when the service keep
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -321,12 +320,16 @@ class Allow:
 
 def _uuid5(*parts: str) -> str:
     """The name of a role assignment, deterministic from its (scope, principal, role)."""
+    import uuid  # a late import: it drags in half of the standard library, and most plans name no new assignment
+
     return str(uuid.uuid5(uuid.NAMESPACE_URL, "|".join(part.lower() for part in parts)))
 
 
 def _sid(client_id: str) -> str:
     """The SID of an Entra application in SQL: its client id's bytes (learn.microsoft.com, sys.server_principals)."""
-    return "0x" + uuid.UUID(client_id).bytes_le.hex().upper()
+    from uuid import UUID
+
+    return "0x" + UUID(client_id).bytes_le.hex().upper()
 
 
 FUNCTIONS: Mapping[str, Callable[..., str]] = {"uuid5": _uuid5, "sid": _sid}

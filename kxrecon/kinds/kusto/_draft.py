@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -77,6 +78,7 @@ def guid(text: str) -> str | None:
         return None
 
 
+@lru_cache(maxsize=1024)
 def one_of(text: str, values: tuple[str, ...]) -> str | None:
     """The value that ``text`` spells, letter case ignored."""
     lowered = text.lower()
