@@ -1,8 +1,8 @@
 """Executing a plan: what it says, in its order, as concurrently as its edges allow; it decides nothing.
 
-Before an action is sent, the entities that it was made from are read again (``recheck.py``); a value
-known only after another action is bound from a fresh read of what that action made. A failed action
-stops what depends on it and nothing else.
+Before an action is sent, the entities that it was made from are read again (``recheck.py``): what changed
+is refused, what is already as wanted is not sent. A value known only after another action is bound from a
+fresh read of what that action made. A failed action stops what depends on it and nothing else.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Literal
 
-from kxrecon.errors import KxreconError, PlaneError, Unanswered
+from kxrecon.errors import ApplyError, KxreconError, PlaneError, Unanswered
 from kxrecon.leaves import bind, request_unknowns
-from kxrecon.model import Action, Outcome, Request, Unknown
+from kxrecon.model import Action, Outcome, Ref, Request, Unknown
 from kxrecon.observe import Planes
 from kxrecon.plan import Plan
 from kxrecon.recheck import Recheck
 from kxrecon.scope import Scope
+
+ALREADY = "was already so"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,11 @@ class Event:
 
 @dataclass
 class Applier:
-    """One apply. ``on_event`` is called from several threads, one at a time; ``stop`` ends it gracefully."""
+    """One apply. ``on_event`` is called from several threads, one at a time; ``stop`` ends it gracefully.
+
+    ``paused`` are exports that an unfinished run of ours disabled. ``defect`` is the first exception that
+    nobody foresaw: it is for whoever runs this to raise, once the outcomes have been reported.
+    """
 
     plan: Plan
     planes: Planes
@@ -45,96 +51,135 @@ class Applier:
     on_event: Callable[[Event], None] = lambda event: None
     workers: int = 8
     stop: threading.Event = field(default_factory=threading.Event)
+    paused: frozenset[Ref] = frozenset()
+    defect: Exception | None = None
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
         self._exclusive: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self._known: dict[Unknown, str] = {}
-        self._recheck = Recheck(self.plan, self.planes, self.scope)
+        self._recheck = Recheck(self.plan, self.planes, self.scope, paused=self.paused)
+        self._outcomes: dict[str, Outcome] = {}
+        self._submitted: set[str] = set()
+        self._running: set[Future[None]] = set()
 
     def run(self) -> tuple[Outcome, ...]:
-        """Execute; always returns one outcome per action, in the plan's order. Ctrl-C lets what is in flight finish."""
-        outcomes: dict[str, Outcome] = {}
-        running: dict[Future[Outcome], Action] = {}
-        waiting = list(self.plan.actions)
-        with ThreadPoolExecutor(self.workers, thread_name_prefix="apply") as pool:
-            while waiting or running:
-                if not self.stop.is_set():
-                    waiting = self._start_ready(waiting, outcomes, running, pool)
-                if not running:
-                    break
-                try:
-                    finished, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
-                except KeyboardInterrupt:
-                    self.stop.set()
-                    continue
-                for future in finished:
-                    outcome = future.result()
-                    outcomes[running.pop(future).id] = outcome
-        for action in self.plan.actions:
-            outcomes.setdefault(action.id, Outcome(action.id, "not-begun", "apply was stopped before it"))
-        return tuple(outcomes[action.id] for action in self.plan.actions)
+        """Execute; always returns one outcome per action, in the plan's order.
 
-    def _start_ready(
-        self,
-        waiting: list[Action],
-        outcomes: dict[str, Outcome],
-        running: dict[Future[Outcome], Action],
-        pool: ThreadPoolExecutor,
-    ) -> list[Action]:
-        later: list[Action] = []
-        for action in waiting:
-            needs = [outcomes.get(need) for need in action.after]
+        Ctrl-C, at whatever instant, lets what is in flight finish and begins nothing more.
+        """
+        pool = ThreadPoolExecutor(self.workers, thread_name_prefix="apply")
+        going = True
+        while going:
+            try:
+                going = self._turn(pool)
+                if not going:
+                    pool.shutdown(wait=True)
+            except KeyboardInterrupt:
+                self.stop.set()
+                going = True
+        return tuple(
+            self._outcomes.get(action.id, Outcome(action.id, "not-begun", "apply was stopped before it"))
+            for action in self.plan.actions
+        )
+
+    def _turn(self, pool: ThreadPoolExecutor) -> bool:
+        """Start what is ready, wait for something to end; False when nothing runs and nothing can start."""
+        while not self.stop.is_set() and self._start_ready(pool):
+            pass
+        if not self._running:
+            return False
+        finished, _ = wait(self._running, timeout=0.5, return_when=FIRST_COMPLETED)
+        self._running -= finished
+        return True
+
+    def _start_ready(self, pool: ThreadPoolExecutor) -> bool:
+        """Submit or skip every action whose needs have ended; True if a skip may have decided others."""
+        skipped = False
+        for action in self.plan.actions:
+            if action.id in self._submitted:
+                continue
+            needs = [self._outcomes.get(need) for need in action.after]
             lost = next((need for need in needs if need and need.result != "done"), None)
+            if lost is None and not all(needs):
+                continue
+            if self.stop.is_set():  # asked last: who stops does so before the outcome that is seen here
+                return False
+            self._submitted.add(action.id)  # first, so that an interrupt here can never send it twice
             if lost:
-                outcomes[action.id] = Outcome(action.id, "skipped", f"waits for {lost.action}, which {_past(lost)}")
-                self._tell(Event(action, "ended", outcomes[action.id]))
-            elif all(needs):
-                running[pool.submit(self._execute, action)] = action
+                outcome = Outcome(action.id, "skipped", f"waits for {lost.action}, which {_past(lost)}")
+                self._end(action, outcome)
+                skipped = True
             else:
-                later.append(action)
-        return later if len(later) == len(waiting) else self._start_ready(later, outcomes, running, pool)
+                self._running.add(pool.submit(self._execute, action))
+        return skipped
+
+    def _execute(self, action: Action) -> None:
+        """One action in a thread of its own; its outcome is kept here, whatever becomes of the main thread."""
+        began = time.monotonic()
+        try:
+            self._begin(action)
+            with ExitStack() as held:
+                for key in sorted({request.exclusive for request in action.requests if request.exclusive}):
+                    held.enter_context(self._lock_of(key))
+                message = self._perform(action)
+            outcome = Outcome(action.id, "done", message, time.monotonic() - began)
+        except KxreconError as error:
+            outcome = Outcome(action.id, "failed", str(error), time.monotonic() - began)
+        except Exception as error:
+            self.stop.set()
+            self.defect = self.defect or error
+            outcome = Outcome(action.id, "failed", f"unexpected {type(error).__name__}: {error}")
+        self._end(action, outcome)
+
+    def _begin(self, action: Action) -> None:
+        """Put on record that an action begins. What cannot be recorded is not sent. Raises ApplyError."""
+        try:
+            self._tell(Event(action, "began"))
+        except OSError as error:
+            self.stop.set()
+            raise ApplyError(f"nothing was sent, because the journal cannot be written: {error}") from error
+
+    def _end(self, action: Action, outcome: Outcome) -> None:
+        self._outcomes[action.id] = outcome
+        try:
+            self._tell(Event(action, "ended", outcome))
+        except OSError as error:
+            self.stop.set()
+            told = f"{outcome.message}; " if outcome.message else ""
+            message = f"{told}the journal cannot be written: {error}"
+            self._outcomes[action.id] = Outcome(action.id, outcome.result, message, outcome.seconds)
 
     def _tell(self, event: Event) -> None:
         with self._lock:
             self.on_event(event)
 
-    def _execute(self, action: Action) -> Outcome:
-        began = time.monotonic()
-        self._tell(Event(action, "began"))
-        try:
-            with ExitStack() as held:
-                for key in sorted({request.exclusive for request in action.requests if request.exclusive}):
-                    held.enter_context(self._lock_of(key))
-                self._perform(action)
-            outcome = Outcome(action.id, "done", seconds=time.monotonic() - began)
-        except KxreconError as error:
-            outcome = Outcome(action.id, "failed", str(error), time.monotonic() - began)
-        self._tell(Event(action, "ended", outcome))
-        return outcome
-
     def _lock_of(self, key: str) -> threading.Lock:
         with self._lock:
             return self._exclusive[key]
 
-    def _perform(self, action: Action) -> None:
+    def _perform(self, action: Action) -> str:
+        """Send an action's requests, unless there is nothing left to do; returns what is worth telling."""
         changed = self._recheck.changed(action)
         if changed:
             raise PlaneError(f"since the plan was made, {changed}: nothing was sent, run plan again")
-        for request in action.requests:
-            self._send(action, request)
+        already = self._recheck.satisfied(action)
+        told = [ALREADY] if already else [self._send(action, request) for request in action.requests]
         self._recheck.written(action)
+        return "; ".join(filter(None, told))
 
-    def _send(self, action: Action, request: Request) -> None:
+    def _send(self, action: Action, request: Request) -> str:
         for leaf in request_unknowns(request):
             if leaf not in self._known and (found := self._recheck.attribute(leaf.ref, leaf.attribute)):
                 self._known[leaf] = found
         bound = bind(request, self._known.get, self.secrets)
         try:
-            self.planes[request.plane].write(bound)
+            answer = self.planes[request.plane].write(bound)
         except Unanswered as error:
             if not self._recheck.arrived(action):
                 raise Unanswered(f"{error}; a fresh read does not show it") from error
+            return "the answer was lost, but a fresh read shows it"
+        return str(answer.get("told") or "")
 
 
 def _past(outcome: Outcome) -> str:

@@ -75,7 +75,7 @@ def adopt(desired: State, observed: State, scope: Scope) -> State:
     observed_entities = observed.entities
     for ref, entity in desired.entities.items():
         seen = observed_entities.get(ref)
-        result[ref] = entity if seen is None else _complete(entity, seen)
+        result[ref] = entity if seen is None else completed(entity, seen)
     exact = {entity.ref.name[:2] for entity in desired.of_kind("database_role") if entity.attributes.get("exact")}
     exact_cluster = {
         entity.ref.name[:1] for entity in desired.of_kind("cluster_role") if entity.attributes.get("exact")
@@ -87,7 +87,8 @@ def adopt(desired: State, observed: State, scope: Scope) -> State:
     return State(result, observed.readings, observed.gaps)
 
 
-def _complete(entity: Entity, seen: Entity) -> Entity:
+def completed(entity: Entity, seen: Entity) -> Entity:
+    """A desired entity with the fields that the spec leaves out, as they are observed."""
     specific = getattr(kind(entity.ref.kind), "adopt", None)
     if specific is not None:
         entity = specific(entity, seen)
@@ -174,4 +175,4 @@ def _side(value: Any) -> Value:
     return None if type(value).__name__ == "NotPresent" else value
 
 
-__all__ = ["HIDDEN", "Differences", "adopt", "compare", "diff"]
+__all__ = ["HIDDEN", "Differences", "adopt", "compare", "completed", "diff"]

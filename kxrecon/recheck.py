@@ -13,7 +13,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from kxrecon.model import Action, Ref, State
+from kxrecon.diff import Verdict, compare, completed
+from kxrecon.model import Action, Change, Ref, State
 from kxrecon.observe import Planes, observe
 from kxrecon.plan import Plan, fingerprint
 from kxrecon.scope import Scope
@@ -24,12 +25,20 @@ FRESH = 5.0  # seconds that a reading counts as "just before the write"
 class Recheck:
     """What the cluster shows now, by kind, and whether it still is what a plan's actions were made from."""
 
-    def __init__(self, plan: Plan, planes: Planes, scope: Scope, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        planes: Planes,
+        scope: Scope,
+        clock: Callable[[], float] = time.monotonic,
+        paused: frozenset[Ref] = frozenset(),
+    ) -> None:
         named = {part for action in plan.actions for ref in action.refs for part in ref.name}
         touched = tuple(database for database in scope.databases if database in named)
         self.scope = replace(scope, databases=touched)
         self._planes = planes
         self._clock = clock
+        self._paused = paused
         self._times: dict[Ref, int] = defaultdict(int)
         for action in plan.actions:
             for ref in action.refs:
@@ -67,15 +76,26 @@ class Recheck:
         return None
 
     def _already(self, action: Action, ref: Ref, state: State) -> bool:
-        """True if the entity is as the action wants it: an earlier try arrived, or somebody was faster."""
+        """True if the entity is as the action wants it: an earlier try arrived, or somebody was faster.
+
+        An export that is to stand still meanwhile and was stopped by somebody else is no such case: the
+        plan would start again what another person stopped.
+        """
         change = next((change for change in action.changes if change.ref == ref), None)
-        return change is not None and state.entities.get(ref) == change.desired
+        if change is None or (action.phase == "disable" and ref not in self._paused):
+            return False
+        return standing(change, state) != "changed"
+
+    def satisfied(self, action: Action) -> bool:
+        """True if nothing has to be sent any more: everything that the action is about is as wanted already."""
+        return bool(action.changes) and all(
+            standing(change, self.state(change.ref.kind)) == "equal" for change in action.changes
+        )
 
     def arrived(self, action: Action) -> bool:
-        """After a lost answer: does a read made now show what the action wanted?"""
+        """After a lost answer: does a read made now show what the action wanted, as far as it can be seen?"""
         return bool(action.changes) and all(
-            self.state(change.ref.kind, now=True).entities.get(change.ref) == change.desired
-            for change in action.changes
+            standing(change, self.state(change.ref.kind, now=True)) != "changed" for change in action.changes
         )
 
     def written(self, action: Action) -> None:
@@ -94,3 +114,18 @@ class Recheck:
         """Make the readings of some kinds stale."""
         for kind in kinds:
             self._states.pop(kind, None)
+
+
+def standing(change: Change, state: State) -> Verdict:
+    """Whether ``state`` shows what a change wants: ``equal``, ``changed``, or ``unverifiable`` where it is masked."""
+    found = state.entities.get(change.ref)
+    if change.desired is None or found is None:
+        gone = change.desired is None and found is None and state.gap(change.ref) is None
+        return "equal" if gone else "changed"
+    wanted = completed(change.desired, found).fields
+    verdicts = {
+        compare(value, found.fields.get(name)) for name, value in wanted.items() if value != found.fields.get(name)
+    }
+    if "changed" in verdicts:
+        return "changed"
+    return "unverifiable" if "unverifiable" in verdicts else "equal"

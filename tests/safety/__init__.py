@@ -1,0 +1,1 @@
+"""Tests of the promises that docs/safety.md makes."""
