@@ -31,5 +31,5 @@ as in the key of the ``database`` document.
     ``{"policy": JSON}``.
 ``role`` (uri, "database", db, role, fqn) | (uri, "table" | "function" | "external_table", db, name, role, fqn)
     role as in the command (``viewers``), fqn in lower case; ``objectId, type, displayName, fqn, notes``.
-``journal`` (uri, db, number) and ``operation`` (uri, id) hold what their ``.show`` lists.
+``journal`` (uri, db, number) and ``kusto_operation`` (uri, id) hold what their ``.show`` lists.
 """

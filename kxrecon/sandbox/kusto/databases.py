@@ -151,7 +151,7 @@ def operations(session: Session, given: dict[str, Any]) -> Answer:
     """``.show operations [id…]``: of the last two weeks; one's own unless one watches the database."""
     wanted = {str(identity).lower() for identity in given.get("operations", [])}
     rows = []
-    for key, document in session.store.all("operation", session.uri):
+    for key, document in session.store.all("kusto_operation", session.uri):
         if not wanted or key[1] in wanted:
             rows.append(_operation(document))
     return answer(OPERATIONS, rows)
@@ -166,7 +166,7 @@ def _operation(document: Document) -> list[Any]:
 
 def operation_details(session: Session, given: dict[str, Any]) -> Answer:
     """``.show operation <id> details``: the operation's own result."""
-    found = session.store.get("operation", session.uri, str(given["operation"]).lower())
+    found = session.store.get("kusto_operation", session.uri, str(given["operation"]).lower())
     if found is None:
         raise BadRequest(f"Operation '{given['operation']}' was not found")
     return answer(columns("Path:string, NumRecords:long"), found.get("details", []))

@@ -15,6 +15,7 @@ from kxrecon.sandbox.kusto.answers import Answer, answer, columns, pretty
 from kxrecon.sandbox.kusto.errors import BadRequest, KustoError, NotImitated, TableNotFound
 from kxrecon.sandbox.kusto.lexer import GUID, mask
 from kxrecon.sandbox.kusto.queries import Mentions, mentions
+from kxrecon.sandbox.kusto.query_syntax import check
 from kxrecon.sandbox.kusto.session import Session
 from kxrecon.sandbox.kusto.values import MINUTE, Literal, clock
 from kxrecon.sandbox.store import Document
@@ -99,6 +100,7 @@ def create_or_alter(session: Session, given: dict[str, Any]) -> Answer:
     name = session.fresh("continuous_export", given["name"])
     before = session.find("continuous_export", name)
     query = mask(str(given["query"]).strip())
+    check(query)
     seen = mentions(session, query)
     properties = _properties(given.get("properties", {}))
     if before and session.switches.omitted_properties == "kept":
@@ -334,6 +336,7 @@ def artifacts(session: Session, given: dict[str, Any]) -> Answer:
 def once(session: Session, given: dict[str, Any]) -> Answer:
     """``.export to table``: runs through the exporter that the sandbox was given, tracked as an operation."""
     permissions.require(session, permissions.USE, "ExportToTable")
+    check(str(given["query"]))
     session.get("external_table", given["to"])
     identity = str(uuid.uuid4())
     state, status, written = "Completed", "", []
@@ -356,7 +359,7 @@ def once(session: Session, given: dict[str, Any]) -> Answer:
         "activity": session.activity,
         "details": [[d["path"], d["records"]] for d in written],
     }
-    session.store.put("operation", (session.uri, identity), operation)
+    session.store.put("kusto_operation", (session.uri, identity), operation)
     if "async" in given:
         return answer(columns("OperationId:guid"), [[identity]])
     return answer(columns("Path:string, NumRecords:long"), operation["details"])

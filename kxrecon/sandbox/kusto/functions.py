@@ -8,6 +8,7 @@ from kxrecon.sandbox.kusto import permissions
 from kxrecon.sandbox.kusto.answers import Answer, answer, columns
 from kxrecon.sandbox.kusto.errors import AlreadyExists, BadRequest
 from kxrecon.sandbox.kusto.lexer import mask
+from kxrecon.sandbox.kusto.query_syntax import check
 from kxrecon.sandbox.kusto.session import Session
 from kxrecon.sandbox.kusto.tables import forget
 from kxrecon.sandbox.kusto.values import Literal, canonical, clock
@@ -58,6 +59,7 @@ def _stated(given: dict[str, Any]) -> dict[str, Any]:
 
 def _define(session: Session, given: dict[str, Any]) -> Answer:
     name = given["name"]
+    check(str(given["body"]).strip()[1:-1])
     before = session.find("function", name)
     if before is None:
         permissions.require(session, permissions.USE, "FunctionCreate")

@@ -34,13 +34,27 @@ SCAN = re.compile(
     r"|(?P<WORD>[A-Za-z_$][\w$]*|\d\w*[A-Za-z_]\w*)"
     r"|(?P<MARK><\||\.\.|==|!=|=~|!~|<=|>=|<>|=>|[-+*/%<>=.,:;|(){}\[\]?@!])"
 )
-HYPHENATED = re.compile(r"!?[A-Za-z_$][\w$]*(?:-[A-Za-z][\w]*)+|![A-Za-z_]+")
+HYPHENATED = re.compile(r"!?[A-Za-z_$][\w$]*(?:-[A-Za-z][\w]*)+|!?in~|![A-Za-z_]+")
 TYPED_START = re.compile(rf"(?:{TYPED})[\s\u00a0]*\(")
 ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[0-7]{1,3}|.)")
 ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "0": "\0"}
 SECRET = re.compile(rf"(?<![\w])(?P<literal>[hH](?=[@'\"`~]){STRING[5:]})")
+CLASSES = {
+    "OPERATOR": frozenset(
+        "or and == != < > <= >= <> =~ !~ / % contains !contains contains_cs !contains_cs has !has has_cs !has_cs"
+        " hasprefix !hasprefix hasprefix_cs !hasprefix_cs hassuffix !hassuffix hassuffix_cs !hassuffix_cs startswith"
+        " !startswith startswith_cs !startswith_cs endswith !endswith endswith_cs !endswith_cs like notlike likecs"
+        " notlikecs".split()
+    ),
+    "LISTED": frozenset("in !in in~ !in~ between !between has_any has_all".split()),
+    "RARE": frozenset(
+        "parse-kv make-series sample-distinct search fork facet partition scan reduce top-nested top-hitters find"
+        " make-graph graph-match graph-merge graph-shortest-paths graph-to-table graph-mark-components macro-expand"
+        " assert-schema".split()
+    ),
+}
 OPENING = {"(": ")", "[": "]", "{": "}"}
-CLOSING = frozenset(OPENING.values())
+WHOLE = {"(": "PARENS", "[": "LIST", "{": "BODY"}  # taken as one piece where the parser wants that
 
 
 class Unreadable(Exception):
@@ -145,12 +159,13 @@ class KustoLexer(Lexer):
         if "REST" in taken:
             return "REST", text[position:], len(text)
         first = text[position]
-        if first == "{" and "BODY" in taken:
+        if "SOUP" in taken and first not in "|;)":
+            end = self._soup(text, position)
+            return "SOUP", text[position:end], end
+        whole = WHOLE.get(first)
+        if whole in taken:
             end = balanced(text, position)
-            return "BODY", text[position:end], end
-        if first == "[" and "LIST" in taken and "BNAME" not in taken:
-            end = balanced(text, position)
-            return "LIST", text[position:end], end
+            return str(whole), text[position:end], end
         word = self._word(text, position, taken)
         if word is not None:
             return word
@@ -159,25 +174,39 @@ class KustoLexer(Lexer):
             raise Unreadable(f"unexpected '{first}'", position)
         return self._mark(match, taken)
 
+    def _soup(self, text: str, position: int) -> int:
+        """The end of a stretch of tokens with balanced brackets: before a pipe, a semicolon or a closing bracket."""
+        while position < len(text) and text[position] not in "|;)]}":
+            match = SCAN.match(text, position)
+            if match is None:
+                raise Unreadable(f"unexpected '{text[position]}'", position)
+            end = balanced(text, position) if match.group() in OPENING else match.end()
+            position = skip(text, end)
+        return position
+
     def _word(self, text: str, position: int, taken: Any) -> tuple[str, str, int] | None:
         typed = TYPED_START.match(text, position)
         if typed and "TYPED" in taken:
             end = balanced(text, typed.end() - 1)
             return "TYPED", text[position:end], end
         match = HYPHENATED.match(text, position)
-        if match and self._words.get(match.group()) in taken:
-            return self._words[match.group()], match.group(), match.end()
+        if match and (kind := self._kind(match.group(), taken)):
+            return kind, match.group(), match.end()
         return None
+
+    def _kind(self, word: str, taken: Any) -> str | None:
+        """The keyword, or class of words, that the parser takes here and ``word`` is."""
+        if self._words.get(word) in taken:
+            return self._words[word]
+        return next((name for name, words in CLASSES.items() if name in taken and word in words), None)
 
     def _mark(self, match: re.Match[str], taken: Any) -> tuple[str, str, int]:
         kind, value = str(match.lastgroup), match.group()
-        keyword = self._words.get(value)
         if kind in ("WORD", "MARK"):
-            if keyword in taken:
-                return str(keyword), value, match.end()
-            if kind == "MARK":
-                return keyword or "MARK", value, match.end()
-            return "NAME", value, match.end()
+            keyword = self._kind(value, taken)
+            if keyword is None:
+                keyword = self._words.get(value, "MARK") if kind == "MARK" else "NAME"
+            return keyword, value, match.end()
         if kind == "BNAME" and "BNAME" not in taken:
             return self._words.get("[", "MARK"), "[", match.start() + 1
         return kind, value, match.end()

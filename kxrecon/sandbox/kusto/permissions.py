@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kxrecon.sandbox.kusto.errors import Forbidden
+from kxrecon.sandbox.kusto.principals import assigned_ids
 from kxrecon.sandbox.kusto.session import Session
 
 READ = frozenset({"admins", "users", "viewers", "monitors"})
@@ -13,6 +14,14 @@ INGEST = frozenset({"admins", "ingestors"})
 ADMIN = frozenset({"admins"})
 CLUSTER_ADMIN = frozenset({"AllDatabasesAdmin"})
 CLUSTER_WATCH = frozenset({"AllDatabasesAdmin", "AllDatabasesMonitor"})
+ARM_ROLES = {
+    "Admin": "admins",
+    "Ingestor": "ingestors",
+    "Monitor": "monitors",
+    "User": "users",
+    "UnrestrictedViewer": "unrestrictedviewers",
+    "Viewer": "viewers",
+}
 IMPLIED = {
     "AllDatabasesAdmin": {"admins", "users", "viewers", "monitors", "ingestors"},
     "AllDatabasesViewer": {"viewers"},
@@ -29,6 +38,9 @@ def database_roles(session: Session) -> set[str]:
         for key, document in session.store.all("role", session.uri, "database", session.database):
             if str(document.get("objectId", "")).lower() in session.caller.ids:
                 roles.add(key[3])
+        for _, assignment in session.store.all("database_principal", session.uri, session.database):
+            if assigned_ids(assignment) & session.caller.ids:
+                roles.add(ARM_ROLES[str(assignment["role"])])
     return roles
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from kxrecon.sandbox.kusto import evaluate
 from kxrecon.sandbox.kusto.answers import Answer, columns
 from kxrecon.sandbox.kusto.lexer import SCAN, STRING, skip, unquote
+from kxrecon.sandbox.kusto.query_syntax import check
 
 TAKE = re.compile(r"(?:take|limit)\s+(\d+)")
 PROJECT = re.compile(r"project\s+([A-Za-z_]\w*(?:\s*,\s*[A-Za-z_]\w*)*)")
@@ -51,6 +52,7 @@ def _step(table: Answer, step: str) -> Answer:
             return Answer(tuple(table.columns[i] for i in places), [[row[i] for i in places] for row in table.rows])
     if equal and equal.group(1) in names and dict(table.columns)[equal.group(1)] == "string":
         return _where(table, names.index(equal.group(1)), equal.group(2) == "==", unquote(equal.group(3)))
+    check(f"{evaluate.PIPED} | {step}")
     return evaluate.pipe(table, step)
 
 

@@ -15,17 +15,12 @@ from kxrecon.sandbox.kusto.errors import BadRequest
 from kxrecon.sandbox.kusto.lexer import GUID
 from kxrecon.sandbox.kusto.session import Caller
 from kxrecon.sandbox.store import Document, Store
+from kxrecon.sandbox.world import DEFAULT_CALLER, DEFAULT_TENANT, closure
 
-TENANT = "11111111-1111-4111-8111-111111111111"
 PREFIX = {"aaduser": "User", "aadgroup": "Group", "aadapp": "ServicePrincipal", "msauser": "User"}
 SHOWN = {"User": "AAD User", "Group": "AAD Group", "ServicePrincipal": "AAD Application"}
 NAMED = {"User": "aaduser", "Group": "aadgroup", "ServicePrincipal": "aadapp"}
-DEFAULT_CALLER = {
-    "objectId": "00000000-0000-4000-8000-00000000ca11",
-    "displayName": "Sandbox caller",
-    "type": "User",
-    "roles": ["AllDatabasesAdmin"],
-}
+CLUSTER_ROLES = ("AllDatabasesAdmin", "AllDatabasesViewer", "AllDatabasesMonitor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +49,7 @@ class Principal:
 
 def tenant(store: Store) -> str:
     """The tenant of the sandbox."""
-    return str((store.get("meta", "tenant") or {}).get("tenantId") or TENANT)
+    return str((store.get("meta", "tenant") or {}).get("id") or DEFAULT_TENANT)
 
 
 def attached(store: Store, cluster: Mapping[str, Any]) -> list[Principal]:
@@ -147,21 +142,24 @@ def _enrol(store: Store, kind: str, wanted: str, home: str) -> Principal:
 
 
 def caller(store: Store, uri: str, given: Mapping[str, Any] | None) -> Caller:
-    """Who the caller is and which cluster roles it holds, from the store and from ARM's assignments."""
+    """Who the caller is and which cluster roles it holds: its own, and what ARM assigned to it or its groups.
+
+    A caller without ``roles`` may do everything.
+    """
     document = dict(given or store.get("meta", "caller") or DEFAULT_CALLER)
     object_id = str(document.get("objectId") or DEFAULT_CALLER["objectId"]).lower()
     kind = str(document.get("type") or "User")
     name = str(document.get("clientId") or object_id)
-    roles = document.get("roles", DEFAULT_CALLER["roles"])
-    ids = {object_id, name}
-    if roles and "AllDatabasesAdmin" in roles:
-        return Caller(object_id, _fqn(store, kind, name), frozenset(ids), frozenset(roles))
-    for key, other in store.all("principal"):
-        if {str(member).lower() for member in other.get("members") or []} & ids:
-            ids.add(key[0].lower())
-    held = {str(a["role"]) for _, a in store.all("cluster_principal", uri) if str(a["principalId"]).lower() in ids}
-    return Caller(object_id, _fqn(store, kind, name), frozenset(ids), frozenset(held | set(roles or ())))
+    fqn = f"{NAMED.get(kind, 'aaduser')}={name};{tenant(store)}"
+    ids = {object_id, name.lower()}
+    if "roles" not in document:
+        return Caller(object_id, fqn, frozenset(ids), frozenset({"AllDatabasesAdmin"}))
+    ids |= closure(object_id, store.all("principal"))
+    stated = {str(role.get("role")) if isinstance(role, Mapping) else str(role) for role in document["roles"] or ()}
+    held = {str(one["role"]) for _, one in store.all("cluster_principal", uri) if assigned_ids(one) & ids}
+    return Caller(object_id, fqn, frozenset(ids), frozenset((held | stated) & set(CLUSTER_ROLES)))
 
 
-def _fqn(store: Store, kind: str, name: str) -> str:
-    return f"{NAMED.get(kind, 'aaduser')}={name};{tenant(store)}"
+def assigned_ids(assignment: Mapping[str, Any]) -> set[str]:
+    """The ids by which an ARM principal assignment names its principal."""
+    return {str(assignment[field]).lower() for field in ("principalId", "aadObjectId") if assignment.get(field)}

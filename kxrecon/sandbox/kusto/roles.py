@@ -98,7 +98,9 @@ def replace(session: Session, given: dict[str, Any]) -> Answer:
 
 def _changed(session: Session, scope: tuple[str, ...], role: str, given: dict[str, Any]) -> Answer:
     session.record(f"ALTER-{scope[0].upper().replace('_', '-')}-PRINCIPALS", scope[-1], None, role)
-    return answer(PRINCIPALS, []) if "skip" in given else answer(PRINCIPALS, _rows(session, scope))
+    if "skip" in given:
+        return answer(PRINCIPALS, [])
+    return answer(PRINCIPALS, _database_rows(session) if scope[0] == "database" else _rows(session, scope))
 
 
 def _label(session: Session, scope: tuple[str, ...], role: str) -> str:
@@ -127,24 +129,38 @@ def _row(role: str, document: Document, identity: str) -> list[Any]:
     ]
 
 
-def _cluster_rows(session: Session) -> list[list[Any]]:
-    """Rows inherited from the cluster: their role has no scope in front."""
+def _assigned_rows(session: Session, kind: str, prefix: tuple[str, ...], label: str) -> list[list[Any]]:
+    """Rows of what ARM assigned, for principals that the sandbox knows."""
     rows = []
-    for key, document in session.store.all("cluster_principal", session.uri):
-        known = principals.everyone(session.store, session.cluster)
-        ids = str(document["principalId"]).lower()
-        who = next((p for p in known if ids in (p.object_id.lower(), (p.app_id or "").lower())), None)
+    known = principals.everyone(session.store, session.cluster)
+    for key, document in session.store.all(kind, *prefix):
+        ids = principals.assigned_ids(document)
+        who = next((p for p in known if ids & {p.object_id.lower(), (p.app_id or "").lower()}), None)
         if who is not None:
             shown = {"objectId": who.object_id, "type": who.kind, "displayName": who.shown, "fqn": who.fqn}
-            rows.append(_row(str(document["role"]), shown, "\x1f".join(key)))
+            rows.append(_row(label + str(document["role"]), shown, "\x1f".join(key)))
     return rows
+
+
+def _cluster_rows(session: Session) -> list[list[Any]]:
+    """Rows inherited from the cluster: their role has no scope in front."""
+    return _assigned_rows(session, "cluster_principal", (session.uri,), "")
+
+
+def _database_rows(session: Session) -> list[list[Any]]:
+    """Everything on the database: inherited, assigned by ARM, added by command."""
+    place = (session.uri, session.database)
+    assigned = _assigned_rows(session, "database_principal", place, f"Database {session.database_name} ")
+    own = _rows(session, ("database", session.database))
+    seen = {(row[0], row[3]) for row in own}
+    return _cluster_rows(session) + own + [row for row in assigned if (row[0], row[3]) not in seen]
 
 
 def database(session: Session, given: dict[str, Any]) -> Answer:
     """``.show database principals``: cluster-level roles first, then the database's own."""
     session = session.within(given["database"]) if "database" in given else session
     permissions.require(session, permissions.WATCH, "DatabasePrincipalsShow")
-    return answer(PRINCIPALS, _cluster_rows(session) + _rows(session, ("database", session.database)))
+    return answer(PRINCIPALS, _database_rows(session))
 
 
 def cluster(session: Session, given: dict[str, Any]) -> Answer:
@@ -193,7 +209,7 @@ def cluster_roles(session: Session, given: dict[str, Any]) -> Answer:
 def database_roles(session: Session, given: dict[str, Any]) -> Answer:
     """``.show database D principal roles``."""
     session = session.within(given["database"])
-    rows = _cluster_rows(session) + _rows(session, ("database", session.database))
+    rows = _database_rows(session)
     return _roles_of(session, given, rows, f"Database {session.database_name}")
 
 

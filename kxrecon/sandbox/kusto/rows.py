@@ -13,6 +13,7 @@ from kxrecon.sandbox.kusto import permissions, values
 from kxrecon.sandbox.kusto.answers import Answer, answer, columns
 from kxrecon.sandbox.kusto.errors import BadRequest, NotImitated
 from kxrecon.sandbox.kusto.evaluate import run as evaluate
+from kxrecon.sandbox.kusto.query_syntax import check
 from kxrecon.sandbox.kusto.session import Session
 
 INLINE = columns("ExtentId:guid")
@@ -76,6 +77,7 @@ def append_query(session: Session, given: dict[str, Any]) -> Answer:
         session.get("table", name)
     if found is not None and verb == "set":
         raise BadRequest(f"Table '{name}' already exists")
+    check(str(given["query"]))
     shape, rows = evaluate(session.store, session.uri, session.database, str(given["query"]))
     if found is None:
         session.fresh("table", name)
