@@ -7,12 +7,15 @@ holds by other means (an inherited role, a sufficient cluster policy) is recogni
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from kxrecon.kinds import kind
+from kxrecon.kinds.sql import sql_grant, sql_user
 from kxrecon.links import LinkBuilder
-from kxrecon.model import Entity, Finding, Ref, State
+from kxrecon.model import Entity, Finding, Reading, Ref, State
+from kxrecon.prune import Pruning
 from kxrecon.scope import Scope
 from kxrecon.surroundings import Stored
 
@@ -31,24 +34,54 @@ def derive(desired: State, observed: State | None, scope: Scope) -> Derivation:
     seen = observed or State()
     builder = LinkBuilder(scope, Stored(seen, desired))
     wanted = _Wanted(dict(desired.entities), seen)
+    found = list(_links(desired, seen, builder))
+    ours = {link.ref for _, links in found for link in links}
+    wanted.given_by(lambda: _foreign(desired, seen, ours, scope))
     needs: dict[Ref, tuple[Ref, ...]] = {}
-    for export in sorted(desired.of_kind("continuous_export"), key=lambda entity: entity.ref):
-        mode = export.attributes.get("grants", "ensure")
-        if mode == "off":
-            continue
-        links = builder.of_export(export, _table_of(export, desired, seen))
-        if mode == "check":
-            missing = [part for link in links for part in _check(link, export, seen)]
+    for entity, links in found:
+        if entity.attributes.get("grants") == "check":
+            missing = [part for link in links for part in _check(link, entity, seen)]
             wanted.findings.extend(missing)
-            needs[export.ref] = tuple([part.ref for part in missing if part.ref])
+            needs[entity.ref] = tuple([part.ref for part in missing if part.ref])
         else:
-            needs[export.ref] = tuple([link.ref for link in links if wanted.add(link, export)])
-    for table in desired.of_kind("external_table"):
-        found = tuple([link.ref for link in builder.of_table(table) if wanted.add(link, table)])
-        if found:
-            needs[table.ref] = found
+            needs[entity.ref] = tuple([link.ref for link in links if wanted.add(link, entity)])
     findings = tuple(dict.fromkeys((*builder.findings, *wanted.findings)))
     return Derivation(replace(desired, entities=wanted.completed()), needs, findings)
+
+
+def _links(desired: State, seen: State, builder: LinkBuilder) -> Iterator[tuple[Entity, tuple[Entity, ...]]]:
+    """Each entity that needs links, with them."""
+    for export in sorted(desired.of_kind("continuous_export"), key=lambda entity: entity.ref):
+        if export.attributes.get("grants") != "off":
+            yield export, tuple(builder.of_export(export, _table_of(export, desired, seen)))
+    for table in desired.of_kind("external_table"):
+        links = tuple(builder.of_table(table))
+        if links:
+            yield table, links
+
+
+def _foreign(desired: State, seen: State, ours: Container[Ref], scope: Scope) -> State:
+    """What others keep there. Only that can stand in for a link: what this spec states, derives or prunes
+    would make the links depend on what happened to exist before, and one apply would not be enough."""
+    pruning = Pruning(desired, scope)
+    mine = desired.entities
+    entities = {
+        ref: entity
+        for ref, entity in seen.entities.items()
+        if ref not in mine and ref not in ours and not pruning.takes(entity)
+    }
+    readings = {ref: _without(reading, mine, ours) for ref, reading in seen.readings.items()}
+    return State(entities, readings, seen.gaps)
+
+
+def _without(reading: Reading, mine: Container[Ref], ours: Container[Ref]) -> Reading:
+    """A SQL user's reading without the permissions that this spec gives."""
+    granted = reading.values.get("granted")
+    if reading.ref.kind != sql_user.KIND or not granted:
+        return reading
+    user = reading.ref.name
+    others = [one for one in granted if not any(Ref(sql_grant.KIND, (*user, *one)) in own for own in (mine, ours))]
+    return replace(reading, values={**reading.values, "granted": tuple(others)})
 
 
 class _Wanted:
@@ -59,6 +92,11 @@ class _Wanted:
         self._entities, self._seen = entities, seen
         self._reasons: dict[Ref, dict[str, None]] = {}
         self._covered: dict[Ref, str | None] = {}
+        self._foreign: Callable[[], State] = State
+
+    def given_by(self, foreign: Callable[[], State]) -> None:
+        """Where to look for what makes a link needless; asked once, and only if a link is missing."""
+        self._foreign = cache(foreign)
 
     def add(self, link: Entity, by: Entity) -> bool:
         """Put a link into desired unless something else gives it; True if ``by`` has to wait for it."""
@@ -80,7 +118,7 @@ class _Wanted:
         if link.ref in self._seen.entities:
             return None
         if link.ref not in self._covered:
-            self._covered[link.ref] = kind(link.ref.kind).covers(link, self._seen)
+            self._covered[link.ref] = kind(link.ref.kind).covers(link, self._foreign())
         return self._covered[link.ref]
 
     def completed(self) -> dict[Ref, Entity]:

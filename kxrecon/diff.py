@@ -13,29 +13,10 @@ from typing import Any, Literal
 
 from kxrecon.kinds import NAMES, kind
 from kxrecon.model import HIDDEN, Change, Entity, FieldChange, Hidden, Ref, State, Value
+from kxrecon.prune import Pruning
 from kxrecon.scope import Scope
 
 Verdict = Literal["equal", "changed", "unverifiable"]
-
-# The section of ``prune:`` that speaks for a kind. Kinds without one are never pruned whole.
-PRUNE_SECTIONS: Mapping[str, str] = {
-    "continuous_export": "continuousExports",
-    "external_table": "externalTables",
-    "function": "functions",
-    "table": "tables",
-    "cluster_identity": "identities",
-    "cluster_role": "clusterRoles",
-    "database_role": "grants",
-    "managed_identity_policy": "grants",
-    "role_assignment": "grants",
-    "acl_entry": "grants",
-    "sql_user": "grants",
-    "sql_grant": "grants",
-}
-# Other teams' grants live beside ours: without our mark they are never deleted, whatever ``prune`` says.
-ONLY_OWNED = frozenset(
-    {"database_role", "managed_identity_policy", "role_assignment", "acl_entry", "sql_user", "sql_grant"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +57,9 @@ def adopt(desired: State, observed: State, scope: Scope) -> State:
     for ref, entity in desired.entities.items():
         seen = observed_entities.get(ref)
         result[ref] = entity if seen is None else completed(entity, seen)
-    exact = {entity.ref.name[:2] for entity in desired.of_kind("database_role") if entity.attributes.get("exact")}
-    exact_cluster = {
-        entity.ref.name[:1] for entity in desired.of_kind("cluster_role") if entity.attributes.get("exact")
-    }
+    pruning = Pruning(desired, scope)
     for ref, entity in observed_entities.items():
-        if ref in result or _pruned(entity, scope, exact, exact_cluster):
+        if ref in result or pruning.takes(entity):
             continue
         result[ref] = entity
     return State(result, observed.readings, observed.gaps)
@@ -96,18 +74,6 @@ def completed(entity: Entity, seen: Entity) -> Entity:
         return entity
     fields = {**seen.fields, **entity.fields}
     return Entity(entity.ref, fields, entity.attributes, entity.path, entity.reasons, entity.owner)
-
-
-def _pruned(entity: Entity, scope: Scope, exact: set[tuple[str, ...]], exact_cluster: set[tuple[str, ...]]) -> bool:
-    ref = entity.ref
-    if ref.kind == "database_role" and ref.name[:2] in exact:
-        return True
-    if ref.kind == "cluster_role" and ref.name[:1] in exact_cluster:
-        return True
-    how = scope.prune.get(PRUNE_SECTIONS.get(ref.kind, ""), "none")
-    if how == "owned" or (how == "all" and ref.kind in ONLY_OWNED):
-        return entity.owner == scope.mark
-    return how == "all"
 
 
 def diff(desired: State, observed: State) -> Differences:
