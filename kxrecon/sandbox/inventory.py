@@ -222,8 +222,11 @@ def _sql_server(world: World, entry: Mapping[str, Any]) -> None:
     server = str(entry["server"]).lower()
     for database, content in (entry.get("databases") or {}).items():
         tables = (content or {}).get("tables") or {}
-        document = {"name": str(database), "tables": {name: _columns(shape) for name, shape in tables.items()}}
-        _add(world, "sql_database", (server, str(database).lower()), document)
+        key = (server, str(database).lower())
+        known = world.store.get("sql_database", *key) or {"name": str(database), "tables": {}}
+        held = {name.lower() for name in known["tables"]}
+        missing = {name: _columns(shape) for name, shape in tables.items() if name.lower() not in held}
+        world.store.put("sql_database", key, {**known, "tables": {**known["tables"], **missing}})
 
 
 def _columns(shape: Any) -> list[list[str]]:
