@@ -22,6 +22,7 @@ from kxrecon.report.lines import line
 if TYPE_CHECKING:
     from kxrecon.model import Outcome
     from kxrecon.plan import Plan
+    from kxrecon.scope import Scope
     from kxrecon.spec import Spec
 
 
@@ -94,13 +95,13 @@ class _Apply:
 
     def run(self) -> int:
         """Ask, execute, read back, report."""
-        before, _ = _flow.plan_over(self.options, self.spec, self.clients)
+        before, seen = _flow.plan_over(self.options, self.spec, self.clients)
         if not self.plan.actions or not before.actions:
             return self._finish((), before, interrupted=False)
         if not self._agreed():
             write("nothing was done.\n")
             return FAILED
-        outcomes, interrupted = self._execute()
+        outcomes, interrupted = self._execute(seen.scope)
         after, _ = _flow.plan_over(self.options, self.spec, self.clients)
         return self._finish(outcomes, after, interrupted)
 
@@ -116,7 +117,8 @@ class _Apply:
         show(self.options, text.plan(self.plan, requests=False))
         return confirm(f"Apply {what}?")
 
-    def _execute(self) -> tuple[tuple[Outcome, ...], bool]:
+    def _execute(self, scope: Scope) -> tuple[tuple[Outcome, ...], bool]:
+        """Carry the plan out. ``scope`` knows who is who: without, an identity would be read back as a stranger."""
         from kxrecon.apply import Applier
 
         progress = Progress(self.options, self.plan, self.journal, quiet=self.quiet)
@@ -124,7 +126,7 @@ class _Apply:
         applier = Applier(
             self.plan,
             self.clients,
-            _flow.surroundings(self.spec),
+            scope,
             self.spec.secrets,
             progress.event,
             self.options.max_parallel,
