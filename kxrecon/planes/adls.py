@@ -41,7 +41,7 @@ class AdlsPlane:
         self._credential = credential
         self._terms = terms
         self._gate = Gate(read_only=terms.read_only, record=terms.record)
-        self._session = self._gate.mount(requests.Session())
+        self._session = self._gate.mount(requests.Session(), dfs)
         self._transport = RequestsTransport(
             session=self._session, session_owner=False, connection_timeout=TIMEOUT[0], read_timeout=TIMEOUT[1]
         )

@@ -38,7 +38,7 @@ class ArmPlane:
         terms: Terms,
     ) -> None:
         self._gate = Gate(read_only=terms.read_only, record=terms.record)
-        self._session = self._gate.mount(requests.Session())
+        self._session = self._gate.mount(requests.Session(), endpoint)
         self._clients = Clients(endpoint, cloud, credential, self._session)
         self._terms = terms
         self._retry = terms.retry

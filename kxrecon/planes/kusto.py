@@ -49,7 +49,7 @@ class KustoPlane:
         self._client = KustoClient(KustoConnectionStringBuilder.with_azure_token_credential(endpoint, credential))
         self._gate = Gate(read_only=False, record=terms.record, options=KustoClient.compose_socket_options())
         # The client offers no other way to its session; the gate counts, and goes around proxies to loopback.
-        self._gate.mount(self._client._session)
+        self._gate.mount(self._client._session, endpoint)
         self._terms = terms
         self._retry = terms.retry
         self._numbers = itertools.count(1)

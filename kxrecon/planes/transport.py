@@ -72,11 +72,23 @@ class Gate(HTTPAdapter):
         """Add the socket options (keep-alive for commands that take minutes) to each new connection."""
         super().init_poolmanager(*arguments, socket_options=self._options, **options)
 
-    def mount(self, session: requests.Session) -> requests.Session:
-        """Put this gate under a session, for http and https alike."""
+    def mount(self, session: requests.Session, endpoint: str | None = None) -> requests.Session:
+        """Put this gate under a session, for http and https alike.
+
+        A session to a loopback ``endpoint`` takes nothing from the environment (proxies, certificates);
+        no session takes a password from netrc, which would also replace the token.
+        """
+        session.auth = _as_signed
+        if endpoint and is_loopback(endpoint):
+            session.trust_env = False
         session.mount("https://", self)
         session.mount("http://", self)
         return session
+
+
+def _as_signed(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """The ``auth`` of a session that signs its requests elsewhere."""
+    return request
 
 
 def _is_read(method: str, url: str) -> bool:

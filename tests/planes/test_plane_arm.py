@@ -503,3 +503,13 @@ def test_the_proxy_of_the_environment_is_not_asked_for_loopback(plane, monkeypat
     monkeypatch.delenv("no_proxy", raising=False)
     with serving(Script(Answered(body={"id": CLUSTER}))) as fake:
         assert plane(fake).read(GET) == {"id": CLUSTER}
+
+
+def test_a_password_in_netrc_does_not_replace_the_token(plane, monkeypatch, tmp_path):
+    (tmp_path / "netrc").write_text("default login me password hunter2\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with serving(Script(Answered(body={"id": CLUSTER}))) as fake:
+        one = plane(fake)
+        one._session.trust_env = True  # as it is for Azure
+        one.read(GET)
+    assert fake.asked[0].headers["authorization"] == "Bearer sandbox"
