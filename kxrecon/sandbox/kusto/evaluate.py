@@ -16,6 +16,7 @@ from kxrecon.sandbox.kusto import values
 from kxrecon.sandbox.kusto.answers import Answer, Columns
 from kxrecon.sandbox.kusto.errors import NotImitated, SemanticRefused, SyntaxRefused
 from kxrecon.sandbox.kusto.queries import Mentions, mentions
+from kxrecon.sandbox.kusto.query_syntax import check
 from kxrecon.sandbox.kusto.session import Caller, Session
 from kxrecon.sandbox.store import Store
 from kxrecon.sandbox.switches import Switches
@@ -49,6 +50,7 @@ def run(
     ``rows_after``: per fact table, the sequence after which rows count; ``rows_until``: the last sequence that
     counts in those tables. Raises NotImitated, or Kusto's refusal for a query that is wrong.
     """
+    check(query)
     session = Session(store, Clock(store), cluster_uri, Switches(), NOBODY, database)
     duckdb, translate = _libraries()
     connection = duckdb.connect(":memory:")

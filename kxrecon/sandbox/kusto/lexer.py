@@ -39,18 +39,25 @@ TYPED_START = re.compile(rf"(?:{TYPED})[\s\u00a0]*\(")
 ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[0-7]{1,3}|.)")
 ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "0": "\0"}
 SECRET = re.compile(rf"(?<![\w])(?P<literal>[hH](?=[@'\"`~]){STRING[5:]})")
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+UNCLOSED = re.compile(r"((?<!\w)[hH]@?['\"])([^'\"*\r\n][^\r\n]*)|((?<!\w)[hH](?:```|~~~))([^*`~][\s\S]*)")
 CLASSES = {
-    "OPERATOR": frozenset(
+    "OPERATOR": _words(
         "or and == != < > <= >= <> =~ !~ / % contains !contains contains_cs !contains_cs has !has has_cs !has_cs"
         " hasprefix !hasprefix hasprefix_cs !hasprefix_cs hassuffix !hassuffix hassuffix_cs !hassuffix_cs startswith"
         " !startswith startswith_cs !startswith_cs endswith !endswith endswith_cs !endswith_cs like notlike likecs"
-        " notlikecs".split()
+        " notlikecs"
     ),
-    "LISTED": frozenset("in !in in~ !in~ between !between has_any has_all".split()),
-    "RARE": frozenset(
+    "LISTED": _words("in !in in~ !in~ between !between has_any has_all"),
+    "RARE": _words(
         "parse-kv make-series sample-distinct search fork facet partition scan reduce top-nested top-hitters find"
         " make-graph graph-match graph-merge graph-shortest-paths graph-to-table graph-mark-components macro-expand"
-        " assert-schema".split()
+        " assert-schema"
     ),
 }
 OPENING = {"(": ")", "[": "]", "{": "}"}
@@ -95,8 +102,16 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def mask(text: str) -> str:
-    """The text with the content of obfuscated (``h``) literals replaced by asterisks, as Kusto shows it."""
-    return SECRET.sub(_asterisks, text)
+    """The text with the content of obfuscated (``h``) literals replaced by asterisks, as Kusto shows it.
+
+    A literal that is not closed is hidden to the end of its line (of the text, for a fence).
+    """
+    return UNCLOSED.sub(_hidden, SECRET.sub(_asterisks, text))
+
+
+def _hidden(match: re.Match[str]) -> str:
+    head, rest = (part for part in match.groups() if part is not None)
+    return head + "*" * len(rest)
 
 
 def _asterisks(match: re.Match[str]) -> str:
@@ -197,7 +212,7 @@ class KustoLexer(Lexer):
     def _kind(self, word: str, taken: Any) -> str | None:
         """The keyword, or class of words, that the parser takes here and ``word`` is."""
         if self._words.get(word) in taken:
-            return self._words[word]
+            return str(self._words[word])
         return next((name for name, words in CLASSES.items() if name in taken and word in words), None)
 
     def _mark(self, match: re.Match[str], taken: Any) -> tuple[str, str, int]:

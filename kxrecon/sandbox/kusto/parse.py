@@ -12,7 +12,7 @@ from typing import Any
 from lark import Lark, Transformer, Tree
 from lark.exceptions import LarkError, UnexpectedInput
 
-from kxrecon.sandbox.kusto.lexer import SCAN, KustoLexer, Unreadable, skip, unquote
+from kxrecon.sandbox.kusto.lexer import SCAN, KustoLexer, Unreadable, mask, skip, unquote
 from kxrecon.sandbox.kusto.values import Literal, typed, unit_ticks
 
 
@@ -191,7 +191,7 @@ def parse(text: str) -> Command:
         parsed = _parser(command[skip(command, 0) :]).parse(command)
     except UnexpectedInput as problem:
         place = problem.pos_in_stream if problem.pos_in_stream is not None else len(command)
-        near = command[place : place + 40] or "the end"
+        near = mask(command)[place : place + 40] or "the end"
         raise SyntaxProblem(f"The command could not be parsed near '{near}' (position {place})") from problem
     except Unreadable as problem:
         raise SyntaxProblem(f"{problem} (position {problem.position})") from problem

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from kxrecon.sandbox.kusto import identities, permissions, values
@@ -167,7 +168,8 @@ def _entity_name(session: Session, level: str, entity: tuple[str, ...]) -> str:
 
 def _row(session: Session, level: str, name: str, policy: Any, entity: tuple[str, ...] = ()) -> list[Any]:
     text = "null" if policy is None else mark(policy)
-    children = mark([d["name"] for d in session.all("table")]) if level == "database" and session.database else ""
+    inherited = level == "database" and name != "managed_identity"
+    children = mark([d["name"] for d in session.all("table")]) if inherited else ""
     return [SHOWN[name], _entity_name(session, level, entity), text, children, level.capitalize()]
 
 
@@ -225,11 +227,7 @@ def _delete(session: Session, level: str, name: str, *entity: str) -> Answer:
 def _cluster_write(session: Session, given: dict[str, Any], merge: bool) -> Answer:
     _check(given["policy"], "cluster", given, merge)
     permissions.require_cluster(session, permissions.CLUSTER_ADMIN, "ClusterPolicyAlter")
-    return _alter(session.__class__(**{**_fields(session), "database": ""}), "cluster", given, merge)
-
-
-def _fields(session: Session) -> dict[str, Any]:
-    return {name: getattr(session, name) for name in session.__dataclass_fields__}
+    return _alter(replace(session, database=""), "cluster", given, merge)
 
 
 def _database_write(session: Session, given: dict[str, Any], merge: bool) -> Answer:
@@ -246,7 +244,7 @@ def cluster_delete(session: Session, given: dict[str, Any]) -> Answer:
     """``.delete cluster policy P``."""
     _check(given["policy"], "cluster")
     permissions.require_cluster(session, permissions.CLUSTER_ADMIN, "ClusterPolicyDelete")
-    return _delete(session.__class__(**{**_fields(session), "database": ""}), "cluster", given["policy"])
+    return _delete(replace(session, database=""), "cluster", given["policy"])
 
 
 def database_delete(session: Session, given: dict[str, Any]) -> Answer:

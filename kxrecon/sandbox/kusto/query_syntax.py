@@ -11,7 +11,7 @@ from lark import Lark
 from lark.exceptions import UnexpectedInput
 
 from kxrecon.sandbox.kusto.errors import SyntaxRefused
-from kxrecon.sandbox.kusto.lexer import KustoLexer, Unreadable
+from kxrecon.sandbox.kusto.lexer import KustoLexer, Unreadable, mask
 
 _BUILDING = threading.Lock()
 
@@ -25,7 +25,7 @@ def check(text: str) -> None:
             check(_inner(body))
     except UnexpectedInput as problem:
         place = problem.pos_in_stream if problem.pos_in_stream is not None else len(text)
-        near = text[place : place + 40] or "the end"
+        near = mask(text)[place : place + 40] or "the end"
         raise SyntaxRefused(f"Syntax error: Query could not be parsed near '{near}' (position {place})") from problem
     except Unreadable as problem:
         raise SyntaxRefused(f"Syntax error: {problem} (position {problem.position})") from problem
