@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -46,11 +46,12 @@ class KustoApp:
         path = request.path.rstrip("/").lower()
         if path == "/v1/rest/auth/metadata" and request.method == "GET":
             return 200, self._service.auth_metadata()
-        execute: Execute | None = {
+        routes: dict[str, Execute] = {
             "/v1/rest/mgmt": self._service.handle_management,
-            "/v1/rest/query": self._service.handle_query,
+            "/v1/rest/query": partial(self._service.handle_query, version=1),
             "/v2/rest/query": self._service.handle_query,
-        }.get(path)
+        }
+        execute = routes.get(path)
         if execute is None:
             return 404, bad_request(f"No resource at '{request.path}'", "NotFound")
         if request.method != "POST":
@@ -73,7 +74,9 @@ class KustoApp:
                 return 400, bad_request("The request's properties are not JSON")
         if not isinstance(database, str) or not isinstance(properties, dict):
             return 400, bad_request("'db' must be a string and 'properties' an object")
-        return execute(database, body["csl"], properties, self._world.caller)
+        request_id = request.headers.get("x-ms-client-request-id", "").strip()
+        named = {"ClientRequestId": request_id, **properties}  # what the journal and the error's context tell
+        return execute(database, body["csl"], named, self._world.caller)
 
 
 def bad_request(message: str, code: str = "General_BadRequest") -> Document:

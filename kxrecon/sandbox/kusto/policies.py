@@ -130,6 +130,14 @@ def _flag(session: Session, given: dict[str, Any], before: Any, merge: bool) -> 
 
 
 def _row_level(session: Session, given: dict[str, Any], before: Any, merge: bool) -> Any:
+    """Refused on a table that an export reads without impersonation ("Row level security: limitations")."""
+    table = given.get("member") or given["table"]
+    for export in session.all("continuous_export"):
+        scoped = [session.database_name, table] in export["tables"]
+        if given["enable"] == "enable" and scoped and not export["properties"].get("managedIdentity"):
+            raise BadRequest(
+                f"Row level security cannot be enabled: continuous export '{export['name']}' uses the table"
+            )
     return {"IsEnabled": given["enable"] == "enable", "Query": given["json"].value}
 
 

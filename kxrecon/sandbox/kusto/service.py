@@ -182,6 +182,8 @@ class KustoService:
         if reads:
             found = run(session, parsed.arguments)
             return parsed, found if parsed.query is None else pipes.apply(found, parsed.query)
+        if session.database and session.access_mode.startswith("ReadOnly"):
+            raise BadRequest(f"Database '{session.database_name}' is in access mode {session.access_mode}")
         with self._store.transaction():
             return parsed, run(session, parsed.arguments)
 

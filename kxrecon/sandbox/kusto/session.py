@@ -73,6 +73,12 @@ class Session:
         document = self.store.get("database", self.uri, self.database) or {}
         return str(document.get("name", self.database))
 
+    @property
+    def access_mode(self) -> str:
+        """ReadWrite, or one of the read-only modes (a follower's is ReadOnlyFollowing)."""
+        document = self.store.get("database", self.uri, self.database) or {}
+        return str(document.get("accessMode") or "ReadWrite")
+
     def within(self, name: str) -> Session:
         """The same command in another database; the documented refusal when it is missing."""
         return replace(self, database=self.find_database(name))

@@ -315,3 +315,21 @@ def test_export_once_without_a_place_to_write_says_so(ready):
     (operation,) = ready.run(f".show operations {started['OperationId']}")
     assert operation["State"] == "Failed"
     assert "not imitated" in operation["Status"]
+
+
+def test_row_level_security_on_a_table_that_is_exported(ready):
+    """Refused where the export reads the table as itself."""
+    ready.external("Archive", f"{LAKE};sharedkey=abc")
+    ready.export("intervalBetweenRuns=5m")
+    error = ready.refused('.alter table Events policy row_level_security enable "Events"')
+    assert "continuous export 'E'" in error["@message"]
+    ready.export("managedIdentity='system'")
+    ready.run('.alter table Events policy row_level_security enable "Events"')
+
+
+def test_a_follower_takes_no_writes(ready):
+    """DatabaseAccessMode ReadOnlyFollowing."""
+    key = ("https://telemetry.westeurope.kusto.windows.net", "Telemetry")
+    ready.store.put("database", key, {"name": "Telemetry", "accessMode": "ReadOnlyFollowing"})
+    assert "ReadOnlyFollowing" in ready.refused(".create table N (a:string)")["@message"]
+    ready.run(".show tables")
