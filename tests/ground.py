@@ -97,7 +97,8 @@ class Ground:
         """What ``kxrecon apply`` does between the question and the reading back."""
         options = self.options()
         options.max_parallel = workers
-        return _Apply(options, plan or self.plan(spec), spec, self.clients)._execute()[0]
+        before, seen = _flow.plan_over(options, spec, self.clients)
+        return _Apply(options, plan or before, spec, self.clients)._execute(seen.scope)[0]
 
     def converge(self, spec: Spec) -> Plan:
         """Apply, check that every action was done, and give the plan that is left."""
@@ -244,6 +245,9 @@ _KINDS = frozenset(
 )
 
 
+UNTOUCHED = "user::rwx,group::r-x,other::---"
+
+
 def dump(snapshot: Snapshot) -> dict[str, Any]:
     """The documents of a snapshot that a spec can decide, by kind and key; the system identity by that name."""
     documents = {(kind, tuple(key.split("\x1f"))): json.loads(body) for kind, key, body in snapshot}
@@ -251,10 +255,16 @@ def dump(snapshot: Snapshot) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for (kind, key), document in documents.items():
         if kind in _KINDS:
+            if kind == "path" and document["acl"] == UNTOUCHED:
+                continue  # made by being looked at
+            if document == {"policy": {"IsEnabled": True}}:
+                continue  # ingestion time: on unless switched off
             name = key
             if kind == "role_assignment":
                 name = (key[0], document["roleDefinitionId"][-36:], document["principalId"])
-            found[_plain(" ".join((kind, *name)), known)] = json.loads(_plain(json.dumps(_still(document)), known))
+            found[_plain(" ".join((kind, *name)), known)] = json.loads(
+                _plain(json.dumps(_still(_brief(document))), known)
+            )
     return {key: _sorted(found[key]) for key in sorted(found)}
 
 
@@ -277,6 +287,30 @@ def _still(document: Any) -> Any:
     if isinstance(document, dict):
         return {key: _still(value) for key, value in document.items() if key not in _RUNNING}
     return [_still(one) for one in document] if isinstance(document, list) else document
+
+
+_DEFAULTS: dict[str, Any] = {
+    "sizeLimit": 104857600,
+    "distributed": True,
+    "distribution": "per_node",
+    "distributionKind": "default",
+    "parquetRowGroupSize": 100000,
+    "forcedLatency": None,
+    "compressed": False,
+    "encoding": "UTF8NoBOM",
+    "includeHeaders": "None",
+    "createIfNotExists": False,
+    "fireTriggers": False,
+    "sqlDialect": "MSSQL",
+}
+
+
+def _brief(document: Any) -> Any:
+    """A definition whose defaults were never said means the same as one that was written with all of them."""
+    if "properties" not in document:
+        return document
+    said = {name: value for name, value in document["properties"].items() if _DEFAULTS.get(name, ...) != value}
+    return {**document, "properties": said}
 
 
 def _sorted(value: Any) -> Any:
@@ -309,3 +343,14 @@ class Simulated:
         self._local.now = self.now() + seconds
         if self.world is not None:
             self.world.clock.advance(timedelta(seconds=seconds))
+
+
+def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> None:
+    """AssertionError with a line for each document in which two dumps differ."""
+    different = [
+        f"{key}:\n  {json.dumps(one.get(key), sort_keys=True)}\n  {json.dumps(other.get(key), sort_keys=True)}"
+        for key in sorted({*one, *other})
+        if one.get(key) != other.get(key)
+    ]
+    if different:
+        raise AssertionError("\n".join(different))

@@ -1,0 +1,1 @@
+"""The laws of kxrecon, on the real code over the sandbox."""
