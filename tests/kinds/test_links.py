@@ -210,6 +210,7 @@ def test_new_table_takes_grants_on_its_schema():
     )
     assert [entity.ref.name for entity in found] == [
         ("srv", "Dwh", "exporter"),
+        ("srv", "Dwh", "exporter", "CONNECT", "DATABASE"),
         ("srv", "Dwh", "exporter", "CREATE TABLE", "DATABASE"),
         ("srv", "Dwh", "exporter", "ALTER", "SCHEMA::my"),
         ("srv", "Dwh", "exporter", "INSERT", "SCHEMA::my"),

@@ -67,7 +67,8 @@ def grants(
     user = Entity(Ref(USER, name), fields, reasons=reasons)
     schema, short = table_name(table)
     on = f"SCHEMA::{schema}" if create else f"OBJECT::{schema}.{short}"
-    wanted = [("CREATE TABLE", "DATABASE"), ("ALTER", on)] if create else []
+    # CREATE USER gives CONNECT, but somebody may have revoked it since: then the user is there and of no use.
+    wanted = [("CONNECT", "DATABASE"), *([("CREATE TABLE", "DATABASE"), ("ALTER", on)] if create else [])]
     extra = [str(permission).upper() for permission in doc.get("extra") or ()]
     wanted += [(permission, on) for permission in dict.fromkeys(("INSERT", "UPDATE", *extra))]
     return [user, *(Entity(Ref(KIND, (*name, *grant)), {"denied": None}, reasons=reasons) for grant in wanted)]
