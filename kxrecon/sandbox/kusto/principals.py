@@ -116,6 +116,9 @@ def resolve(store: Store, cluster: Mapping[str, Any], text: str, strict: bool) -
     wanted, _, home = rest.strip().partition(";")
     if not equals or kind is None or not wanted:
         raise BadRequest(f"'{text}' is not a valid fully-qualified principal name")
+    direct = by_object_id(store, wanted)  # the usual case; the rest may be thousands
+    if direct is not None and direct.kind == kind:
+        return direct
     for known in everyone(store, cluster):
         if known.kind == kind and wanted.lower() in _names(known):
             return known
