@@ -16,6 +16,8 @@ from kxrecon.plan import Plan
 # As octoDNS counts: small estates change wholly without being suspicious.
 THRESHOLD_SHARE = 0.30
 THRESHOLD_ENTITIES = 10
+# What may lose an export's place has to be allowed by the export's name, never for all at once.
+NAMED = frozenset({"loses-cursor", "repoints-export"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,8 @@ def refused(plan: Plan, allows: Iterable[Allow], today: date) -> list[Refusal]:
 
 
 def _matches(allow: Allow, hazard: Hazard) -> bool:
-    return allow.hazard == hazard.hazard and allow.entity in (None, hazard.ref.label)
+    general = () if hazard.hazard in NAMED else (None,)
+    return allow.hazard == hazard.hazard and allow.entity in (hazard.ref.label, *general)
 
 
 def _valid(allow: Allow, today: date) -> bool:

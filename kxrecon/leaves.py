@@ -10,8 +10,8 @@ from kxrecon.errors import ApplyError
 from kxrecon.kql import escape_verbatim
 from kxrecon.model import FUNCTIONS, Deferred, Hidden, Request, Secret, Text, Unknown, Value
 
-# What a service may assign and we may put into a command unquoted by anything but its literal: ids only.
-_IDENTIFIER = re.compile(r"[0-9A-Za-z._/-]{1,512}\Z")
+# What a service may assign and we may put into a command unquoted by anything but its literal: ids, and times.
+_IDENTIFIER = re.compile(r"[0-9A-Za-z._/:-]{1,512}\Z")
 
 Lookup = Callable[[Unknown], str | None]
 Secrets = Mapping[str, str]

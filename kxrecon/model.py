@@ -254,13 +254,31 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class CursorEffect:
+    """What becomes of an export's place in its tables: kept, in doubt, records left out, or records written twice."""
+
+    label: Literal["keeps cursor", "may reset cursor", "gap", "duplicates"]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where an export stood when a plan was made; both as the service shows them, None where it shows nothing."""
+
+    ref: Ref
+    start_cursor: str | None
+    exported_to: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """What a kind's ``act`` returns: requests sent in order, as one action, in a named phase."""
 
     requests: tuple[Request, ...]
-    phase: Literal["apply", "disable", "enable"] = "apply"
+    phase: Literal["apply", "disable", "enable", "backfill"] = "apply"
     hazards: tuple[Hazard, ...] = ()
     notes: tuple[str, ...] = ()
+    cursor: CursorEffect | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,13 +301,15 @@ class Action:
     notes: tuple[str, ...] = ()
     changes: tuple[Change, ...] = ()
     fingerprints: tuple[str | None, ...] = ()
+    cursor: CursorEffect | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Something a plan says without doing anything about it: a handover, an unverifiable field, a note.
 
-    ``kind``: ``handover`` | ``unverifiable`` | ``unknown`` | ``blocked`` | ``left-behind`` | ``holds`` | ``note``.
+    ``kind``: ``handover`` | ``stopped`` | ``unverifiable`` | ``unknown`` | ``blocked`` | ``left-behind`` |
+    ``holds`` | ``note``.
     """
 
     kind: str

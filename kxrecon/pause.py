@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from kxrecon.graph import Node
 from kxrecon.kinds import World, kind
-from kxrecon.model import Change, Entity, Ref, State, Step
+from kxrecon.model import Change, CursorEffect, Entity, Ref, State, Step
 
 # Changing these does not touch what an export writes.
 _HARMLESS = frozenset({"folder", "docString"})
@@ -76,9 +76,9 @@ def _pause(export: Entity, node: Node, by_ref: Mapping[Ref, Node], world: World)
 
 def _steps(before: Entity, after: Entity, phase: str, world: World) -> tuple[Step, ...]:
     steps = kind("continuous_export").act([Change(before.ref, "update", before, after)], world)
-    note = "stands still while what it writes to changes; disabling keeps its cursor"
+    kept = CursorEffect("keeps cursor", "it only stands still while what it reads or writes to changes")
     return tuple(
-        replace(step, phase=phase, hazards=(), notes=(note,))  # type: ignore[arg-type]
+        replace(step, phase=phase, hazards=(), cursor=kept)  # type: ignore[arg-type]
         for step in steps
     )
 

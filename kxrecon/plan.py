@@ -8,13 +8,13 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from kxrecon import pause, withheld
+from kxrecon import cursors, pause, rename, stopped, withheld
 from kxrecon.derive import Derivation
 from kxrecon.diff import adopt, diff
 from kxrecon.graph import Node, order
 from kxrecon.kinds import World, kind
 from kxrecon.leaves import request_unknowns, shown_text
-from kxrecon.model import Action, Allow, Change, Entity, Finding, Ref, State, Step
+from kxrecon.model import Action, Allow, Change, Entity, Finding, Position, Ref, State, Step
 from kxrecon.scope import Scope
 from kxrecon.tagged import canonical
 from kxrecon.withheld import needs
@@ -40,11 +40,13 @@ class Plan:
     allow: tuple[Allow, ...] = ()
     unchanged: int = 0
     variables: Mapping[str, str] = field(default_factory=dict)  # given on the command line; never secret ones
+    positions: tuple[Position, ...] = ()  # of the exports that actions touch
 
     @property
     def digest(self) -> str:
-        """SHA-256 over everything that will be sent and everything it was made from; ``created`` excluded."""
-        return hashlib.sha256(canonical(replace(self, created=""))).hexdigest()
+        """SHA-256 over everything that will be sent and everything it was made from. ``created`` and the
+        positions are excluded: exports go on running while a plan is reviewed."""
+        return hashlib.sha256(canonical(replace(self, created="", positions=()))).hexdigest()
 
     @property
     def blocked(self) -> bool:
@@ -64,14 +66,24 @@ class Draft:
     actions: tuple[Action, ...]
     findings: tuple[Finding, ...]
     unchanged: int
+    positions: tuple[Position, ...] = ()
 
 
-def draft(derivation: Derivation, observed: State, scope: Scope, *, paused: frozenset[Ref] = frozenset()) -> Draft:
+def draft(
+    derivation: Derivation,
+    observed: State,
+    scope: Scope,
+    *,
+    paused: frozenset[Ref] = frozenset(),
+    allow: Sequence[Allow] = (),
+) -> Draft:
     """Adopt, diff, group, order. Pure: the same states give the same actions, whatever order they came in.
 
     ``paused`` are exports that an unfinished run of ours disabled: they are enabled again, without a hazard.
+    ``allow`` is what the spec allows: an export that was renamed is only dropped with it.
     """
     desired = adopt(pause.resumed(derivation.desired, observed, paused), observed, scope)
+    desired = rename.released(desired, observed, derivation.desired, allow)
     differences = diff(desired, observed)
     world = World(scope, observed, desired)
     changes, held = withheld.permitted(differences, derivation, scope)
@@ -85,8 +97,11 @@ def draft(derivation: Derivation, observed: State, scope: Scope, *, paused: froz
         *held,
         *refused,
         *withheld.unverifiable(differences),
+        *stopped.findings(derivation.desired, observed, paused),
+        *rename.told(desired, observed, derivation.desired),
     )
-    return Draft(actions, findings, len(desired.entities) - len(differences.changes) - len(differences.unknown))
+    unchanged = len(desired.entities) - len(differences.changes) - len(differences.unknown)
+    return Draft(actions, findings, unchanged, cursors.positions(actions, observed))
 
 
 def _without_restart(action: Action, paused: frozenset[Ref]) -> Action:
@@ -110,7 +125,7 @@ def _nodes(changes: Sequence[Change], extra: Mapping[Ref, tuple[Ref, ...]], worl
     for node in nodes:
         node.after.extend(_edges(node, by_ref, extra))
     _release_before(nodes, by_ref)
-    return pause.around(nodes, by_ref, world)
+    return rename.around(pause.around(nodes, by_ref, world), by_ref, world)
 
 
 def _edges(node: Node, by_ref: Mapping[Ref, Node], extra: Mapping[Ref, tuple[Ref, ...]]) -> Iterable[Node]:
@@ -164,6 +179,7 @@ def _actions(nodes: Iterable[tuple[int, Node]]) -> Iterable[Action]:
                 notes=step.notes,
                 changes=node.changes if number == 0 else (),
                 fingerprints=tuple(fingerprint(change.observed) for change in node.changes),
+                cursor=step.cursor,
             )
             previous = (name,)
         ids[id(node)] = previous[0] if node.steps and previous else ""
@@ -214,6 +230,7 @@ def make(
         findings=made.findings,
         allow=tuple(spec.allow),
         unchanged=made.unchanged,
+        positions=made.positions,
         variables=dict(variables or {}),
     )
 

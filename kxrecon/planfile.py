@@ -18,7 +18,7 @@ from kxrecon.files import write_private
 from kxrecon.plan import Plan
 from kxrecon.tagged import canonical, decode, encode
 
-VERSION = 1
+VERSION = 2
 
 
 def to_json(plan: Plan) -> dict[str, Any]:
@@ -58,6 +58,7 @@ def _plan(document: Mapping[str, Any]) -> Plan:
     values["actions"] = tuple(_action(item) for item in values["actions"])
     values["findings"] = tuple(model.Finding(**item) for item in values["findings"])
     values["allow"] = tuple(model.Allow(**item) for item in values["allow"])
+    values["positions"] = tuple(model.Position(**item) for item in values["positions"])
     return Plan(**values)
 
 
@@ -66,6 +67,7 @@ def _action(item: Mapping[str, Any]) -> model.Action:
         "requests": tuple(model.Request(**request) for request in item["requests"]),
         "hazards": tuple(model.Hazard(**hazard) for hazard in item["hazards"]),
         "changes": tuple(_change(change) for change in item["changes"]),
+        "cursor": None if item["cursor"] is None else model.CursorEffect(**item["cursor"]),
     }
     return model.Action(**{**item, **changed})
 

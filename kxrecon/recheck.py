@@ -20,6 +20,7 @@ from kxrecon.plan import Plan, fingerprint
 from kxrecon.scope import Scope
 
 FRESH = 5.0  # seconds that a reading counts as "just before the write"
+RESTS = (2.0, 5.0, 10.0, 20.0, 40.0, 60.0)  # seconds to wait for a run that is under way
 
 
 class Recheck:
@@ -32,6 +33,7 @@ class Recheck:
         scope: Scope,
         clock: Callable[[], float] = time.monotonic,
         paused: frozenset[Ref] = frozenset(),
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         named = {part for action in plan.actions for ref in action.refs for part in ref.name}
         touched = tuple(database for database in scope.databases if database in named)
@@ -39,6 +41,7 @@ class Recheck:
         self._planes = planes
         self._clock = clock
         self._paused = paused
+        self._sleep = sleep
         self._times: dict[Ref, int] = defaultdict(int)
         for action in plan.actions:
             for ref in action.refs:
@@ -106,9 +109,23 @@ class Recheck:
             self._expected.update({ref: fingerprint(state.entities.get(ref)) for ref in again if ref.kind == kind})
 
     def attribute(self, ref: Ref, attribute: str) -> str | None:
-        """An id that only the service could assign, from a read made now."""
+        """A value that only the service could assign, from a read made now: an identity's id, an export's place."""
+        if ref.kind == "continuous_export":
+            return self._at_rest(ref, attribute)
         self.state(ref.kind, now=True)
         return self.scope.directory.attributes.get(ref.name[0], {}).get(attribute)
+
+    def _at_rest(self, ref: Ref, attribute: str) -> str | None:
+        """A value of an export's running state, once no run is under way that would still move it."""
+        for pause in RESTS:
+            reading = self.state(ref.kind, now=True).readings.get(ref)
+            if reading is None:
+                return None
+            if not reading.values.get("isRunning"):
+                found = reading.values.get(attribute)
+                return str(found) if found else None
+            self._sleep(pause)
+        return None
 
     def forget(self, kinds: Iterable[str]) -> None:
         """Make the readings of some kinds stale."""

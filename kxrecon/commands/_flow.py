@@ -55,7 +55,7 @@ def plan_over(
     seen = observe(surroundings(spec), clients, workers=options.max_parallel)
     past = history(JOURNAL, spec.scope.cluster_uri, wire_name(options))
     derived = derive(spec.desired, seen.state, seen.scope)
-    made = _told(draft(derived, seen.state, seen.scope, paused=past.paused), past)
+    made = _told(draft(derived, seen.state, seen.scope, paused=past.paused, allow=spec.allow), past)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     given = {name: value for name, value in variable_values(options.variables).items() if name not in spec.secrets}
     return make(spec, made, seen.scope, wire=wire_name(options), created=created, variables=given), seen

@@ -20,6 +20,7 @@ from kxrecon.model import Answer, Read, Request, Table
 from kxrecon.planes import WriteRefused
 from kxrecon.planes.failures import literal_secrets, masked, to_failure
 from kxrecon.planes.kusto_errors import KustoError, malformed, plane_error
+from kxrecon.planes.kusto_operations import follow, is_async
 from kxrecon.planes.terms import Terms
 from kxrecon.planes.transport import Gate
 
@@ -69,7 +70,8 @@ class KustoPlane:
             return to_failure(self._shown(error, read.text))
 
     def write(self, request: Request) -> Mapping[str, Any]:
-        """Run a bound command; ``{"columns", "rows"}`` of its answer. Raises PlaneError."""
+        """Run a bound command; ``{"columns", "rows"}`` of its answer, and for one that answers before it is
+        done what became of it (``told``). Raises PlaneError."""
         command = "".join(str(part) for part in request.text)
         if self._terms.read_only:
             raise WriteRefused(f"a read-only command tried to run {_short(command)}; nothing was sent")
@@ -77,11 +79,15 @@ class KustoPlane:
             table = self._retry.write(
                 lambda: self._run_one(request.target, command, read_only=False), repeatable=is_repeatable(command)
             )
+            told = {"told": self._followed(request.target, table)} if is_async(command) else {}
         except PlaneError as error:
             if error.code and error.code in request.accepts:
                 return {"accepted": error.code}
             raise self._shown(error, command) from None
-        return {"columns": list(table.columns), "rows": list(table.rows)}
+        return {"columns": list(table.columns), "rows": list(table.rows), **told}
+
+    def _followed(self, database: str, answer: Table) -> str:
+        return follow(answer, lambda text: self._run_one(database, text, read_only=True), self._retry)
 
     def close(self) -> None:
         """Close the connections; the credential is shared and stays."""

@@ -92,6 +92,8 @@ def _details(action: Action) -> str:
     warning = " ⚠" if action.hazards else ""
     lines = [f"<details><summary>{view.GLYPHS[action.verb]} {names}{phase}{warning}</summary>", ""]
     lines += [f"- **{markdown(hazard.hazard)}**: {markdown(hazard.reason)}" for hazard in action.hazards]
+    if action.cursor is not None:
+        lines.append(f"- **{markdown(action.cursor.label)}**: {markdown(action.cursor.reason)}")
     lines += [f"- {markdown(one)}" for one in view.names(action, full=True)] if len(action.refs) > 2 else []
     lines += [f"- {markdown(one)}" for one in (view.reasons(action.reasons), *action.notes) if one]
     lines += [_field(*row) for change in action.changes for row in view.fields(change)]

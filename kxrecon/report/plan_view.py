@@ -18,6 +18,7 @@ FINDINGS: Mapping[str, str] = {
     "blocked": "Blocked",
     "handover": "For others to do (this pipeline may not write there)",
     "unknown": "Could not be read",
+    "stopped": "Stopped",
     "unverifiable": "Cannot be verified",
     "left-behind": "Left behind",
     "note": "Notes",
@@ -29,6 +30,7 @@ COUNTED = (
     ("blocked", "blocked"),
     ("handover", "for others"),
     ("unknown", "unknown"),
+    ("stopped", "stopped"),
     ("unverifiable", "not verifiable"),
 )
 Row = tuple[str, str]

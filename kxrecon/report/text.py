@@ -73,6 +73,9 @@ def _action(action: Action, numbers: Mapping[str, int], requests: bool) -> Itera
     yield from _reasons(action.reasons)
     for hazard in action.hazards:
         yield line(f"! {hazard.hazard}: {hazard.reason}", "warn", indent=8)
+    if action.cursor is not None:
+        style: Style = "" if action.cursor.label == "keeps cursor" else "warn"
+        yield line(f"{action.cursor.label}: {action.cursor.reason}", style, indent=8)
     for change in action.changes:
         yield from _fields(change)
     for note in action.notes:

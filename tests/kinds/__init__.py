@@ -23,6 +23,7 @@
       requests: [text or {plane, target, text, body, accepts, exclusive}]
       hazards: [name, …]
       notes: [part, …]
+      cursor: [start of "label: reason", …]
       phases: [apply, …]
 
 ``!secret NAME`` is a secret leaf; leaves in requests are shown as ``«…»``.

@@ -136,6 +136,12 @@ def _notes(ran: Run, expected: list[str]) -> None:
     assert all(part in note for part, note in zip(expected, notes, strict=True)), notes
 
 
+def _cursor(ran: Run, expected: list[str]) -> None:
+    effects = [f"{step.cursor.label}: {step.cursor.reason}" for step in ran.steps if step.cursor]
+    assert len(effects) == len(expected), effects
+    assert all(effect.startswith(part) for part, effect in zip(expected, effects, strict=True)), effects
+
+
 def _equal(read: Any) -> Any:
     def check(ran: Run, expected: Any) -> None:
         assert read(ran) == expected
@@ -156,5 +162,6 @@ _CHECKS = {
     "requests": _requests,
     "hazards": _equal(lambda ran: [hazard.hazard for step in ran.steps for hazard in step.hazards]),
     "notes": _notes,
+    "cursor": _cursor,
     "phases": _equal(lambda ran: [step.phase for step in ran.steps]),
 }

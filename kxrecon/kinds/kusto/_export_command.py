@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from kxrecon import kql
 from kxrecon.kinds.kusto._connections import identity_value
-from kxrecon.model import Change, Hazard, Hidden, Leaf, Plane, Request, Step, Text, Value
+from kxrecon.model import Change, CursorEffect, Hazard, Hidden, Leaf, Plane, Request, Step, Text, Value
 from kxrecon.scope import Scope
 
 PLANE: Plane = "kusto"
@@ -39,19 +39,18 @@ def step(change: Change, scope: Scope) -> Step:
     if change.desired is None:
         reason = "a dropped export's cursor is gone: an export created again starts from then on"
         drop = Request(PLANE, database, (f".drop continuous-export {kql.identifier(name)}",), accepts=ABSENT)
-        return Step(
-            (drop,),
-            hazards=(Hazard("loses-cursor", change.ref, reason),),
-        )
+        hazard = Hazard("loses-cursor", change.ref, reason)
+        return Step((drop,), hazards=(hazard,), cursor=CursorEffect("gap", reason))
     changed = _changed(change)
     hazards = tuple(_hazards(change, changed))
     if change.observed is not None and changed == {"isDisabled"}:
         verb = "disable" if change.desired.fields["isDisabled"] else "enable"
         text = f".{verb} continuous-export {kql.identifier(name)}"
         hazards = tuple(hazard for hazard in hazards if hazard.hazard == "restarts-export")
-        return Step((Request(PLANE, database, (text,)),), hazards=hazards, notes=("keeps cursor",))
+        kept = CursorEffect("keeps cursor", "a disabled export goes on where it stopped")
+        return Step((Request(PLANE, database, (text,)),), hazards=hazards, cursor=kept)
     request = Request(PLANE, database, _definition(name, change.desired.fields, scope))
-    return Step((request,), hazards=hazards, notes=tuple(_notes(change, changed)))
+    return Step((request,), hazards=hazards, cursor=_effect(change, changed))
 
 
 def _changed(change: Change) -> set[str]:
@@ -71,6 +70,11 @@ def _hazards(change: Change, changed: set[str]) -> Iterator[Hazard]:
     fields, ref = change.desired.fields, change.ref
     if "isDisabled" in changed and not fields["isDisabled"]:
         yield Hazard("restarts-export", ref, "it is disabled now, and somebody may have stopped it on purpose")
+    if "to" in changed:
+        reason = f"what it exported so far stays at {change.observed.fields.get('to')}, and its cursor may be reset"
+        yield Hazard("repoints-export", ref, reason)
+    if "over" in changed:
+        yield Hazard("may-reset-cursor", ref, "the list of tables that it exports changes")
     if isinstance(fields.get("managedIdentity"), Hidden):
         reason = "managedIdentity cannot be read back, and a new definition would lose it: state it in the spec"
         yield Hazard("unreadable-field", ref, reason)
@@ -79,16 +83,18 @@ def _hazards(change: Change, changed: set[str]) -> Iterator[Hazard]:
             yield Hazard("drops-property", ref, f"its property {name} is not known here and would not be sent again")
 
 
-def _notes(change: Change, changed: set[str]) -> Iterator[str]:
+def _effect(change: Change, changed: set[str]) -> CursorEffect:
+    """What becomes of the cursor. That an altered job keeps it is documented nowhere; apply looks afterwards."""
     if change.observed is None:
-        yield "starts from now: records ingested before are not exported"
-        return
+        return CursorEffect("gap", "starts from now: records ingested before are not exported")
+    doubts = []
     if "over" in changed:
-        yield "may reset cursor (unconfirmed): the list of tables that it exports changes"
+        doubts.append("the list of tables that it exports changes")
     if "to" in changed:
-        yield "may reset cursor (unconfirmed): it writes somewhere else; old files stay where they are"
-    if not changed & {"over", "to"}:
-        yield "keeps cursor (unconfirmed)"
+        doubts.append("it writes somewhere else; old files stay where they are")
+    if doubts:
+        return CursorEffect("may reset cursor", "; ".join(doubts))
+    return CursorEffect("keeps cursor", "unconfirmed by the documentation, so it is compared after apply")
 
 
 def _definition(name: str, fields: Mapping[str, Value], scope: Scope) -> Text:

@@ -31,6 +31,11 @@ def continuous_exports(database: str) -> Read:
     return Read("kusto", database, ".show continuous-exports")
 
 
+def export_failures(database: str, export: str) -> Read:
+    """The failures of one export in the last two weeks."""
+    return Read("kusto", database, f".show continuous-export {identifier(export)} failures")
+
+
 def functions(database: str) -> Read:
     """Stored functions: Name, Parameters, Body, Folder, DocString."""
     return Read("kusto", database, ".show functions")

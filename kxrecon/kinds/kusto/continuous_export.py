@@ -43,6 +43,7 @@ PLANE: Plane = "kusto"
 SECTION = ("databases", "*", "continuousExports", "*")
 
 DEFAULT_SIZE = 100 * 2**20
+MOST_FAILURES = 25  # disabled exports of a database whose failures are read; of the others the cause stays unknown
 _IDENTITY_KEYS = ("managedidentity", "managedidentityobjectid", "managedidentityid")
 _MANAGED_KEYS = frozenset(
     {
@@ -76,6 +77,13 @@ def reads(scope: Scope, known: Answers) -> Iterable[Read]:
         answer = known.get(asked)
         if isinstance(answer, Table) and answer.rows and not _shows_identity(answer):
             yield _reads.csl_script(database)
+        if isinstance(answer, Table):
+            yield from (_reads.export_failures(database, name) for name in _stopped(answer)[:MOST_FAILURES])
+
+
+def _stopped(answer: Table) -> list[str]:
+    """Names of the disabled exports: only of these it is asked why."""
+    return [name for name, disabled in map(cells(answer, "Name", "IsDisabled"), answer.rows) if bool_cell(disabled)]
 
 
 def _databases(scope: Scope) -> Iterator[str]:
@@ -98,7 +106,20 @@ def observe(answers: Answers, scope: Scope) -> Iterable[Entity | Reading | Gap]:
             yield Gap(KIND, (database,), answer)
         elif isinstance(answer, Table):
             script = None if _shows_identity(answer) else export_identities(answers.get(_reads.csl_script(database)))
-            yield from _observed(database, answer, script, scope)
+            for found in _observed(database, answer, script, scope):
+                failures = answers.get(_reads.export_failures(*found.ref.name)) if isinstance(found, Reading) else None
+                yield _with_failures(found, failures) if isinstance(failures, Table) else found
+
+
+def _with_failures(reading: Entity | Reading, failures: Table) -> Entity | Reading:
+    """The running state of a disabled export with the first and last of its failures (Kusto keeps two weeks)."""
+    take = cells(failures, "Timestamp", "LastSuccessRun", "Details", "FailureKind")
+    ordered = sorted((row for row in map(take, failures.rows) if row[0]), key=lambda row: str(row[0]))
+    if isinstance(reading, Entity) or not ordered:
+        return reading
+    last, success, details, _ = ordered[-1]
+    told = {"firstFailure": ordered[0][0], "lastFailure": last, "lastSuccess": success, "failureDetails": details}
+    return Reading(reading.ref, {**reading.values, **told})
 
 
 def _observed(
