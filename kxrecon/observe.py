@@ -14,7 +14,7 @@ from kxrecon.kinds import NAMES, kind
 from kxrecon.model import Answer, Answers, Entity, Gap, Plane, Read, Reading, Ref, State
 from kxrecon.planes import PlaneClient
 from kxrecon.principals import aliases
-from kxrecon.scope import Directory, Scope
+from kxrecon.scope import SYSTEM, Directory, Scope
 
 ROUNDS = 4
 WORKERS = 8
@@ -86,10 +86,12 @@ def learn(scope: Scope, answers: Answers) -> Directory:
             values = found.attributes if isinstance(found, Entity) else found.values
             if found.ref.kind == "cluster_identity" and found.ref.name[0] in attributes:
                 attributes[found.ref.name[0]].update({k: v for k, v in values.items() if isinstance(v, str) and v})
+            elif values.get("hasSystem") is False and SYSTEM in attributes:
+                attributes[SYSTEM] = {"principalId": ""}
             elif "accountId" in values:
                 accounts[found.ref.name[0].lower()] = values["accountId"]
     for symbol, ids in attributes.items():
-        symbols.update({ids[key].lower(): symbol for key in ("principalId", "clientId") if key in ids})
+        symbols.update({ids[key].lower(): symbol for key in ("principalId", "clientId") if ids.get(key)})
         if scope.identities.get(symbol):
             symbols[scope.identities[symbol].lower()] = symbol
     return Directory(attributes, symbols, accounts)

@@ -23,6 +23,7 @@ class Directory:
     """Who is who: the ids of identities and principals, and the ARM ids of accounts, as learned so far.
 
     ``attributes``: per identity symbol (``system``, ``exporter``) its ``principalId``, ``clientId``, ``tenantId``.
+    A system identity that is known not to be there has the ``principalId`` "".
     ``symbols``: lower-cased object id, client id, UPN or FQN → the spec's symbol for it.
     ``accounts``: lower-cased storage host (``contosolake.dfs.core.windows.net``) → ARM resource id.
     """

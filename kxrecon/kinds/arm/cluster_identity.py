@@ -138,6 +138,7 @@ def _cluster_reading(answer: Mapping[str, Any]) -> Reading:
         "provisioningState": properties.get("provisioningState"),
         "location": answer.get("location"),
         "etag": answer.get("etag"),
+        "hasSystem": bool(_block(answer).get("principalId")),
     }
     return Reading(Ref(KIND, ("",)), values)
 

@@ -150,13 +150,21 @@ def _items(answer: Table) -> Iterator[dict[str, Any]]:
 def _usages(item: dict[str, Any], level: tuple[str, ...], scope: Scope) -> Iterator[Entity]:
     object_id = str(item.get("ObjectId") or "").lower()
     client_id = str(item.get("ClientId") or "").lower()
-    system = bool(item.get("IsSystem")) or object_id == SYSTEM
-    symbol = SYSTEM if system else scope.directory.symbol(object_id, client_id) or object_id
+    symbol = SYSTEM if _is_system(item, scope) else scope.directory.symbol(object_id, client_id) or object_id
     attributes = {"objectId": object_id, "displayName": item.get("DisplayName")}
     for word in str(item.get("AllowedUsages") or "").split(","):
         if word.strip():
             name = _BY_LOWER.get(word.strip().lower(), word.strip())
             yield Entity(Ref(KIND, (*level, symbol, name)), {}, attributes=attributes)
+
+
+def _is_system(item: dict[str, Any], scope: Scope) -> bool:
+    """Whether an entry means the system identity as it is now: one that was switched off and on again is another."""
+    object_id = str(item.get("ObjectId") or "").lower()
+    if object_id == SYSTEM:
+        return True
+    now = scope.directory.attributes.get(SYSTEM, {}).get("principalId")
+    return bool(item.get("IsSystem")) and now in (None, object_id)
 
 
 def needs(entity: Entity) -> Iterable[Need]:
