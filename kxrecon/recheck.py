@@ -17,7 +17,7 @@ from kxrecon.diff import Verdict, compare, completed
 from kxrecon.model import Action, Change, Ref, State
 from kxrecon.observe import Planes, observe
 from kxrecon.plan import Plan, fingerprint
-from kxrecon.scope import Scope
+from kxrecon.scope import Directory, Scope
 
 FRESH = 5.0  # seconds that a reading counts as "just before the write"
 RESTS = (2.0, 5.0, 10.0, 20.0, 40.0, 60.0)  # seconds to wait for a run that is under way
@@ -63,7 +63,7 @@ class Recheck:
                 state = observation.state
                 self._states[kind] = (asked, state)
                 with self._guard:
-                    self.scope = replace(self.scope, directory=observation.scope.directory)
+                    self.scope = replace(self.scope, directory=_joined(self.scope, observation.scope))
             return state
 
     def changed(self, action: Action) -> str | None:
@@ -131,6 +131,16 @@ class Recheck:
         """Make the readings of some kinds stale."""
         for kind in kinds:
             self._states.pop(kind, None)
+
+
+def _joined(known: Scope, learned: Scope) -> Directory:
+    """What is known with what was learned: another thread may have learned since this one began to read."""
+    one, other = known.directory, learned.directory
+    attributes = {
+        symbol: {**ids, **{name: value for name, value in other.attributes.get(symbol, {}).items() if value}}
+        for symbol, ids in {**other.attributes, **one.attributes}.items()
+    }
+    return Directory(attributes, {**one.symbols, **other.symbols}, {**one.accounts, **other.accounts})
 
 
 def standing(change: Change, state: State) -> Verdict:
