@@ -107,7 +107,8 @@ def observe(answers: Answers, scope: Scope) -> Iterable[Entity | Reading | Gap]:
             yield Gap(KIND, (server, database), failure)
             continue
         for holder in _reads.holders(answers, server, database, scope):
-            for permission, securable in dict.fromkeys(holder.direct):
+            # A DENY on the very thing is there too: a GRANT would take it away, and it may be somebody's intention.
+            for permission, securable in dict.fromkeys((*holder.direct, *holder.denied)):
                 denied = _denied(permission, securable, holder.roles, holder.denied)
                 name = (server, database, holder.symbol, permission, securable)
                 yield Entity(Ref(KIND, name), {"denied": denied})
