@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kxrecon.apply import Event
-from kxrecon.model import Ref
+from kxrecon.model import Position, Ref
 from kxrecon.plan import Plan
 
 
@@ -29,7 +29,10 @@ class Journal:
 
     def begin(self, plan: Plan) -> None:
         """A run starts. ``OSError`` (a full disk) stops it before anything is sent."""
-        self._append({"event": "run-began", "plan": plan.digest, "actions": len(plan.actions)})
+        fills = [action.id for action in plan.actions if action.phase == "backfill"]
+        positions = [[*one.ref.name, one.start_cursor, one.exported_to] for one in plan.positions]
+        told = {"plan": plan.digest, "actions": len(plan.actions), "backfills": fills, "positions": positions}
+        self._append({"event": "run-began", **told})
 
     def note(self, event: Event) -> None:
         """An action began or ended."""
@@ -56,11 +59,14 @@ class Journal:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What a journal tells about one cluster: the last run, if it never ended, and exports still paused."""
+    """What a journal tells about one cluster: the last run, if it never ended, with the places of its exports
+    before it; exports still paused; and the last run's backfills that were not seen to end."""
 
     unfinished: str | None = None
     begun: tuple[str, ...] = ()
     paused: frozenset[Ref] = frozenset()
+    positions: tuple[Position, ...] = ()
+    unfilled: tuple[str, ...] = ()
 
 
 def history(path: Path, cluster_uri: str, wire: str) -> History:
@@ -68,23 +74,34 @@ def history(path: Path, cluster_uri: str, wire: str) -> History:
     unfinished: str | None = None
     begun: dict[str, None] = {}
     paused: set[Ref] = set()
+    unfilled: dict[str, None] = {}
+    positions: tuple[Position, ...] = ()
     for line in _lines(path):
         if line.get("cluster") != cluster_uri or line.get("wire") != wire:
             continue
         match line["event"]:
             case "run-began":
                 unfinished, begun = line["time"], {}
+                unfilled = dict.fromkeys(line.get("backfills", ()))
+                positions = tuple(_positions(line))
             case "run-ended":
-                unfinished = None
+                unfinished, positions = None, ()
             case "action-began":
                 begun[line["action"]] = None
                 if line["phase"] == "disable":
                     paused |= _refs(line)
             case "action-ended":
                 begun.pop(line["action"], None)
+                if line.get("result") == "done":
+                    unfilled.pop(line["action"], None)
                 if line["phase"] in ("enable", "apply") and line.get("result") == "done":
                     paused -= _refs(line)
-    return History(unfinished, tuple(begun), frozenset(paused))
+    return History(unfinished, tuple(begun), frozenset(paused), positions, tuple(unfilled))
+
+
+def _positions(line: Mapping[str, Any]) -> Iterator[Position]:
+    for database, name, start, exported in line.get("positions", ()):
+        yield Position(Ref("continuous_export", (database, name)), start, exported)
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -308,7 +308,7 @@ class Action:
 class Finding:
     """Something a plan says without doing anything about it: a handover, an unverifiable field, a note.
 
-    ``kind``: ``handover`` | ``stopped`` | ``unverifiable`` | ``unknown`` | ``blocked`` | ``left-behind`` |
+    ``kind``: ``handover`` | ``moved`` | ``stopped`` | ``unverifiable`` | ``unknown`` | ``blocked`` | ``left-behind`` |
     ``holds`` | ``note``.
     """
 

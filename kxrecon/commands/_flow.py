@@ -15,7 +15,7 @@ from kxrecon.model import Finding
 
 if TYPE_CHECKING:
     from kxrecon.journal import History
-    from kxrecon.model import Plane
+    from kxrecon.model import Plane, State
     from kxrecon.observe import Observation
     from kxrecon.plan import Draft, Plan
     from kxrecon.planes import PlaneClient
@@ -55,18 +55,26 @@ def plan_over(
     seen = observe(surroundings(spec), clients, workers=options.max_parallel)
     past = history(JOURNAL, spec.scope.cluster_uri, wire_name(options))
     derived = derive(spec.desired, seen.state, seen.scope)
-    made = _told(draft(derived, seen.state, seen.scope, paused=past.paused, allow=spec.allow), past)
+    made = draft(derived, seen.state, seen.scope, paused=past.paused, allow=spec.allow)
+    made = _told(made, past, seen.state)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     given = {name: value for name, value in variable_values(options.variables).items() if name not in spec.secrets}
     return make(spec, made, seen.scope, wire=wire_name(options), created=created, variables=given), seen
 
 
-def _told(made: Draft, past: History) -> Draft:
-    """A run that never ended is said at every plan until one ends."""
-    if past.unfinished is None:
-        return made
-    begun = f"; it had begun {', '.join(past.begun)}" if past.begun else ""
-    note = Finding(
-        "note", None, f"the apply of {past.unfinished} did not end: this plan starts from what it left{begun}"
-    )
-    return replace(made, findings=(*made.findings, note))
+def _told(made: Draft, past: History, observed: State) -> Draft:
+    """What the journal knows beyond what the cluster shows: a run that never ended, exports that it moved, and
+    backfills that nobody saw end. Said at every plan until an apply ends."""
+    from kxrecon.cursors import moved
+
+    found: list[Finding] = []
+    if past.unfinished is not None:
+        begun = f"; it had begun {', '.join(past.begun)}" if past.begun else ""
+        told = f"the apply of {past.unfinished} did not end: this plan starts from what it left{begun}"
+        found.append(Finding("note", None, told))
+    for move in moved(past.positions, (), observed):
+        found.append(Finding("moved", move.ref, f"since that apply began, {move.message}", move.repair))
+    for action in past.unfilled:
+        remedy = "see .show operations; if it was not done, run the command that the plan showed, by hand"
+        found.append(Finding("moved", None, f"the last apply did not see the end of {action}", remedy))
+    return replace(made, findings=(*made.findings, *found))

@@ -15,17 +15,25 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """Prints events. A reader who went away does not stop the apply: what was begun has to be finished."""
+    """Prints events. A reader who went away does not stop the apply: what was begun has to be finished.
+
+    ``broken``: the journal could not be written any more, which did stop it.
+    """
 
     def __init__(self, options: argparse.Namespace, plan: Plan, journal: Journal, *, quiet: bool) -> None:
         self._journal = journal
         self._options = options
         self._numbers = {action.id: number for number, action in enumerate(plan.actions, 1)}
         self._quiet = quiet
+        self.broken = False
 
     def event(self, event: Event) -> None:
         """Put one event of the apply on disk, then show it."""
-        self._journal.note(event)
+        try:
+            self._journal.note(event)
+        except OSError:
+            self.broken = True
+            raise
         if self._quiet:
             return
         number, total = self._numbers[event.action.id], len(self._numbers)

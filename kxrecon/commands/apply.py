@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kxrecon.commands import _flow, _gate, _options
-from kxrecon.commands._exit import DONE, FAILED, INTERRUPTED, PENDING
+from kxrecon.commands._applied import Ending, tell, worst
+from kxrecon.commands._exit import FAILED
 from kxrecon.commands._files import JOURNAL, PLAN
 from kxrecon.commands._progress import Progress
 from kxrecon.commands._terminal import confirm, on_terminal, show, write
 from kxrecon.commands._wire import planes, wire_name
-from kxrecon.errors import UsageError
+from kxrecon.errors import ApplyError, KxreconError, UsageError
+from kxrecon.planes import AZURE
 from kxrecon.report import text
-from kxrecon.report.lines import line
 
 if TYPE_CHECKING:
-    from kxrecon.model import Outcome
+    from kxrecon.model import Outcome, State
     from kxrecon.plan import Plan
     from kxrecon.scope import Scope
     from kxrecon.spec import Spec
@@ -92,18 +93,46 @@ class _Apply:
         self.options, self.plan, self.spec, self.clients = options, plan, spec, clients
         self.quiet = options.json or options.markdown
         self.journal = Journal(JOURNAL, plan.cluster_uri, plan.wire)
+        self.defect: Exception | None = None
+        self.positions = {one.ref: one for one in plan.positions}
 
     def run(self) -> int:
-        """Ask, execute, read back, report."""
+        """Ask, execute, read back, report. From the first write on, whatever happens is reported."""
         before, seen = _flow.plan_over(self.options, self.spec, self.clients)
         if not self.plan.actions or not before.actions:
-            return self._finish((), before, interrupted=False)
+            return self._finish(Ending(self.plan, (), before))
         if not self._agreed():
             write("nothing was done.\n")
             return FAILED
+        self.positions = {**self.positions, **{one.ref: one for one in before.positions}}
         outcomes, interrupted = self._execute(seen.scope)
-        after, _ = _flow.plan_over(self.options, self.spec, self.clients)
-        return self._finish(outcomes, after, interrupted)
+        code = self._finish(self._looked(outcomes, interrupted))
+        if self.defect is not None:
+            raise self.defect
+        return code
+
+    def _looked(self, outcomes: tuple[Outcome, ...], interrupted: bool) -> Ending:
+        """What the cluster shows now; a second Ctrl-C, or a network that is gone, ends the looking, not the report."""
+        from kxrecon.cursors import moved
+        from kxrecon.readback import Patience, settled
+
+        latest: list[State] = []
+
+        def look() -> Plan:
+            plan, seen = _flow.plan_over(self.options, self.spec, self.clients)
+            latest.append(seen.state)
+            return plan
+
+        sandbox = wire_name(self.options) != AZURE.name
+        patient = not interrupted and worst(outcomes) == "done"
+        try:
+            after = settled(look, Patience(0.05, 2.0) if sandbox else Patience()) if patient else look()
+        except KeyboardInterrupt:
+            return Ending(self.plan, outcomes, None, interrupted=True, blind="interrupted")
+        except (KxreconError, OSError) as error:
+            return Ending(self.plan, outcomes, None, interrupted=interrupted, blind=str(error))
+        moves = moved(self.positions.values(), self.plan.actions, latest[-1])
+        return Ending(self.plan, outcomes, after, moves, interrupted)
 
     def _agreed(self) -> bool:
         number = len(self.plan.actions)
@@ -120,9 +149,14 @@ class _Apply:
     def _execute(self, scope: Scope) -> tuple[tuple[Outcome, ...], bool]:
         """Carry the plan out. ``scope`` knows who is who: without, an identity would be read back as a stranger."""
         from kxrecon.apply import Applier
+        from kxrecon.journal import history
 
+        paused = history(JOURNAL, self.plan.cluster_uri, self.plan.wire).paused
         progress = Progress(self.options, self.plan, self.journal, quiet=self.quiet)
-        self.journal.begin(self.plan)
+        try:
+            self.journal.begin(self.plan)
+        except OSError as error:
+            raise ApplyError(f"the journal cannot be written, so nothing was done: {error}") from error
         applier = Applier(
             self.plan,
             self.clients,
@@ -130,58 +164,15 @@ class _Apply:
             self.spec.secrets,
             progress.event,
             self.options.max_parallel,
+            paused=paused,
         )
         outcomes = applier.run()
-        interrupted = applier.stop.is_set()
-        self.journal.end("interrupted" if interrupted else _worst(outcomes))
+        self.defect = applier.defect
+        interrupted = applier.stop.is_set() and not progress.broken and self.defect is None
+        with suppress(OSError):  # the outcomes say that the disk is full; the next plan takes the run for unfinished
+            self.journal.end("interrupted" if interrupted else worst(outcomes))
         return outcomes, interrupted
 
-    def _finish(self, outcomes: tuple[Outcome, ...], after: Plan, interrupted: bool) -> int:
-        failed = any(outcome.result in ("failed", "skipped") for outcome in outcomes)
-        verdict = _verdict(after, outcomes)
-        if self.options.json:
-            write(json.dumps(_record(self.plan, outcomes, after, verdict), indent=2, ensure_ascii=False) + "\n")
-        elif self.options.markdown:
-            from kxrecon.report import markdown
-
-            write(markdown.outcomes(self.plan, outcomes, verdict))
-        else:
-            if outcomes:
-                show(self.options, text.outcomes(outcomes, self.plan.actions))
-            if after.actions or after.blocked:
-                show(self.options, text.drift(after))
-            show(self.options, [line(verdict, "bold")])
-        if interrupted:
-            return INTERRUPTED
-        if failed or after.actions:
-            return FAILED
-        return PENDING if after.blocked else DONE
-
-
-def _worst(outcomes: Sequence[Outcome]) -> str:
-    return "done" if all(outcome.result == "done" for outcome in outcomes) else "failed"
-
-
-def _verdict(after: Plan, outcomes: Sequence[Outcome]) -> str:
-    go_on = f"to go on: kxrecon plan {' '.join(after.spec_files)}"
-    if after.actions:
-        return f"not converged: {len(after.actions)} actions are left; {go_on}."
-    if after.blocked:
-        return f"done, but not complete: the rest is for others, see above; then {go_on}."
-    if not outcomes:
-        return "nothing to do: the cluster is what the spec says."
-    return "converged: the cluster is what the spec says."
-
-
-def _record(plan: Plan, outcomes: Sequence[Outcome], after: Plan, verdict: str) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    from kxrecon.planfile import to_json
-
-    return {
-        "digest": plan.digest,
-        "outcomes": [asdict(outcome) for outcome in outcomes],
-        "converged": not after.actions and not after.blocked,
-        "verdict": verdict,
-        "left": to_json(after),
-    }
+    def _finish(self, ending: Ending) -> int:
+        tell(self.options, ending)
+        return ending.code

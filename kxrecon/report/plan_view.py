@@ -18,6 +18,7 @@ FINDINGS: Mapping[str, str] = {
     "blocked": "Blocked",
     "handover": "For others to do (this pipeline may not write there)",
     "unknown": "Could not be read",
+    "moved": "Moved, or not known to have been done",
     "stopped": "Stopped",
     "unverifiable": "Cannot be verified",
     "left-behind": "Left behind",
@@ -30,6 +31,7 @@ COUNTED = (
     ("blocked", "blocked"),
     ("handover", "for others"),
     ("unknown", "unknown"),
+    ("moved", "moved"),
     ("stopped", "stopped"),
     ("unverifiable", "not verifiable"),
 )

@@ -17,7 +17,9 @@ from kxrecon.scope import Scope
 
 from .cluster_fake import Kusto, export
 
-SCOPE = Scope(databases=("D",), identities={"system": ""}, declared=frozenset({("databases", "D", "continuousExports")}))
+SCOPE = Scope(
+    databases=("D",), identities={"system": ""}, declared=frozenset({("databases", "D", "continuousExports")})
+)
 OLD, NEW = Ref("continuous_export", ("D", "Old")), Ref("continuous_export", ("D", "New"))
 FIELDS = {"over": ("Events",), "to": "Lake", "query": "Events\n| where Level == 'x'", "managedIdentity": "system"}
 WANTED = {**FIELDS, "intervalBetweenRuns": 6_000_000_000}
@@ -114,7 +116,7 @@ def test_a_renamed_export_stops_first_starts_second_and_what_lies_between_is_exp
     assert stop.startswith(".disable continuous-export")
     (fill,) = requests_text(found.actions[2])
     assert "ingestion_time() > datetime(«known after apply: continuous_export(D/Old).exportedTo»)" in fill
-    assert "cursor_before_or_at(\"«known after apply: continuous_export(D/New).startCursor»\")\n| where Level" in fill
+    assert 'cursor_before_or_at("«known after apply: continuous_export(D/New).startCursor»")\n| where Level' in fill
     assert not [hazard for action in found.actions for hazard in action.hazards]
     assert [one.kind for one in found.findings if one.ref == OLD] == ["left-behind"]
 
@@ -186,5 +188,3 @@ def test_an_operation_is_followed_to_its_end():
         operations("InProgress", "Failed")
     with pytest.raises(PlaneError, match=f"still InProgress; it goes on, see .show operations {OPERATION}"):
         operations(*["InProgress"] * 20)
-
-

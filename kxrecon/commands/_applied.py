@@ -1,0 +1,115 @@
+"""The end of an apply: what was done and what not, whether it held, and where exports stand; in each form of output."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from kxrecon.commands._exit import DONE, FAILED, INTERRUPTED, PENDING
+from kxrecon.commands._terminal import show, write
+from kxrecon.report import text
+from kxrecon.report.lines import Line, line, wrapped
+
+if TYPE_CHECKING:
+    from kxrecon.cursors import Move
+    from kxrecon.model import Outcome
+    from kxrecon.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an apply ended. ``after`` is what is left to do; None if nobody could look again, why is in ``blind``."""
+
+    plan: Plan
+    outcomes: tuple[Outcome, ...]
+    after: Plan | None
+    moves: tuple[Move, ...] = ()
+    interrupted: bool = False
+    blind: str = ""
+
+    @property
+    def code(self) -> int:
+        """The exit code: an export that moved without reason is a failure, however well the rest went."""
+        if self.interrupted:
+            return INTERRUPTED
+        lost = any(not move.expected for move in self.moves)
+        if self.after is None or self.after.actions or lost or any(_failed(one) for one in self.outcomes):
+            return FAILED
+        return PENDING if self.after.blocked else DONE
+
+    @property
+    def verdict(self) -> str:
+        """The last line, in a sentence."""
+        go_on = f"to go on: kxrecon plan {' '.join(self.plan.spec_files)}"
+        if self.after is None:
+            return f"the cluster could not be looked at again ({self.blind}); {go_on}."
+        lost = sum(not move.expected for move in self.moves)
+        if lost:
+            return f"{lost} export{'s' if lost > 1 else ''} moved from where they stood: see above before going on."
+        if self.after.actions:
+            return f"not converged: {len(self.after.actions)} actions are left; {go_on}."
+        if self.after.blocked:
+            return f"done, but not complete: the rest is for others, see above; then {go_on}."
+        if not self.outcomes:
+            return "nothing to do: the cluster is what the spec says."
+        return "converged: the cluster is what the spec says."
+
+
+def _failed(outcome: Outcome) -> bool:
+    return outcome.result in ("failed", "skipped")
+
+
+def tell(options: argparse.Namespace, ending: Ending) -> None:
+    """Print the ending in the form that the options ask for."""
+    if options.json:
+        write(json.dumps(_record(ending), indent=2, ensure_ascii=False) + "\n")
+    elif options.markdown:
+        from kxrecon.report import markdown
+
+        moved = "".join(f" {_sentence(move)}" for move in ending.moves)
+        write(markdown.outcomes(ending.plan, ending.outcomes, ending.verdict + moved))
+    else:
+        show(options, _lines(ending))
+
+
+def _lines(ending: Ending) -> list[Line]:
+    lines: list[Line] = []
+    if ending.outcomes:
+        lines += text.outcomes(ending.outcomes, ending.plan.actions)
+    if ending.after is not None and (ending.after.actions or ending.after.blocked):
+        lines += text.drift(ending.after)
+    for move in ending.moves:
+        lines.append(line(f"{'note' if move.expected else 'MOVED'}: {move.ref}: {move.message}", "warn"))
+        lines += wrapped(f"repair: {move.repair}", indent=4)
+    lines.append(line(ending.verdict, "bold"))
+    return lines
+
+
+def _sentence(move: Move) -> str:
+    return f"{move.ref}: {move.message}. Repair: {move.repair}"
+
+
+def _record(ending: Ending) -> dict[str, Any]:
+    from kxrecon.planfile import to_json
+
+    after = ending.after
+    return {
+        "digest": ending.plan.digest,
+        "outcomes": [asdict(outcome) for outcome in ending.outcomes],
+        "converged": ending.code == DONE,
+        "interrupted": ending.interrupted,
+        "verdict": ending.verdict,
+        "moved": [
+            {"export": move.ref.label, "message": move.message, "repair": move.repair, "expected": move.expected}
+            for move in ending.moves
+        ],
+        "left": None if after is None else to_json(after),
+    }
+
+
+def worst(outcomes: Sequence[Outcome]) -> str:
+    """What the journal says of a run that came to its end."""
+    return "done" if all(outcome.result == "done" for outcome in outcomes) else "failed"

@@ -1,0 +1,144 @@
+"""Whole runs on the embedded sandbox: what a person is told when things go wrong around an apply."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from kxrecon import cli, journal
+from kxrecon.sandbox.store import Store
+from kxrecon.sandbox.switches import Switches, save
+
+SPECS = Path(__file__).parents[2] / "specs"
+SPEC = "quickstart.yaml"
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    shutil.copy(SPECS / SPEC, tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*argv: str):
+        code = cli.main(list(argv))
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def applied(run):
+    assert run("apply", SPEC, "--sandbox", "--yes")[0] == 0
+    return run
+
+
+def edit(old: str, new: str) -> None:
+    spec = Path(SPEC)
+    text = spec.read_text()
+    assert old in text
+    spec.write_text(text.replace(old, new))
+
+
+def switches(**values) -> None:
+    store = Store(Path(".kxrecon/sandbox.db"))
+    save(store, Switches(**values))
+    store.close()
+
+
+def kql(run, command: str) -> None:
+    assert run("sandbox", "kql", "--database", "Telemetry", command)[0] == 0
+
+
+def test_a_service_that_resets_the_cursor_on_alter_is_caught_and_the_repair_is_said(applied):
+    switches(cursor_on_alter="reset")
+    edit("intervalBetweenRuns: 10m", "intervalBetweenRuns: 5m")
+    code, out, _ = applied("apply", SPEC, "--sandbox", "--yes", "--json")
+    record = json.loads(out)
+    assert code == 1 and record["converged"] is False
+    assert [one["result"] for one in record["outcomes"]] == ["done"]
+    (moved,) = record["moved"]
+    assert moved["export"] == "Telemetry/ArchiveEvents" and not moved["expected"]
+    assert "are not exported" in moved["message"] and "cursor_before_or_at(" in moved["repair"]
+
+
+def test_a_service_that_keeps_it_is_not_accused(applied):
+    edit("intervalBetweenRuns: 10m", "intervalBetweenRuns: 5m")
+    code, out, _ = applied("apply", SPEC, "--sandbox", "--yes", "--json")
+    assert code == 0 and json.loads(out)["moved"] == []
+
+
+def test_the_labels_are_in_every_form_of_the_plan(applied):
+    edit("intervalBetweenRuns: 10m", "intervalBetweenRuns: 5m")
+    assert "keeps cursor: unconfirmed" in applied("plan", SPEC, "--sandbox")[1]
+    assert "**keeps cursor**" in applied("plan", SPEC, "--sandbox", "--markdown")[1]
+    document = json.loads(applied("plan", SPEC, "--sandbox", "--json")[1])
+    assert document["actions"][0]["cursor"]["label"] == "keeps cursor"
+    assert document["positions"][0]["start_cursor"]
+
+
+def test_a_run_that_was_killed_is_told_with_the_exports_that_moved(applied, monkeypatch):
+    """The process dies after the write: the next plan compares with the places that the journal kept."""
+    switches(cursor_on_alter="reset")
+    edit("intervalBetweenRuns: 10m", "intervalBetweenRuns: 5m")
+    monkeypatch.setattr(journal.Journal, "end", lambda self, result: None)
+    applied("apply", SPEC, "--sandbox", "--yes")
+    out = applied("plan", SPEC, "--sandbox")[1]
+    assert "did not end" in out and "StartCursor was" in out and ".export async" in out
+    monkeypatch.undo()
+
+
+def test_a_stopped_export_is_told_at_plan_and_drift(applied):
+    kql(applied, ".disable continuous-export ArchiveEvents")
+    for verb in ("plan", "drift"):
+        out = applied(verb, SPEC, "--sandbox")[1]
+        assert "is disabled, and the spec does not say so: cause unknown" in out
+
+
+def test_a_journal_that_cannot_be_written_stops_the_apply_before_anything_is_sent(run, monkeypatch):
+    def full(self, line):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(journal.Journal, "_append", full)
+    code, _, err = run("apply", SPEC, "--sandbox", "--yes")
+    assert code == 1 and "nothing was done" in err and "No space left" in err
+    monkeypatch.undo()
+
+
+def test_a_disk_that_fills_up_in_the_middle_is_reported_action_by_action(run, monkeypatch):
+    real, lines = journal.Journal._append, []
+
+    def filling(self, line):
+        lines.append(line)
+        if len(lines) > 4:
+            raise OSError(28, "No space left on device")
+        real(self, line)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal.Journal, "_append", filling)
+        code, out, _ = run("apply", SPEC, "--sandbox", "--yes", "--json")
+    results = [one["result"] for one in json.loads(out)["outcomes"]]
+    assert code == 1 and "not-begun" in results and "done" in results
+    assert any("No space left" in one["message"] for one in json.loads(out)["outcomes"])
+    assert "did not end" in run("plan", SPEC, "--sandbox")[1]
+    assert run("apply", SPEC, "--sandbox", "--yes")[0] == 0
+
+
+def test_an_interrupt_while_looking_again_still_reports_what_was_done(run, monkeypatch):
+    from kxrecon.commands import _flow
+
+    real, calls = _flow.plan_over, []
+
+    def interrupted(*arguments):
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(_flow, "plan_over", interrupted)
+    code, out, _ = run("apply", SPEC, "--sandbox", "--yes", "--json")
+    record = json.loads(out)
+    assert code == 130 and record["left"] is None
+    assert {one["result"] for one in record["outcomes"]} == {"done"}
