@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import threading
 from argparse import Namespace
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -27,6 +29,7 @@ from kxrecon.plan import Plan
 from kxrecon.planes import Wire, transport
 from kxrecon.planes import sql as sql_plane
 from kxrecon.planes.connect import connect
+from kxrecon.planes.retry import Budget, Clock, Retry
 from kxrecon.sandbox.embedded import embed
 from kxrecon.sandbox.forecast import Forecast
 from kxrecon.sandbox.scheduler import Run, ingest, tick
@@ -189,8 +192,13 @@ class Ground:
 
 
 @contextmanager
-def ground(folder: Path, spec: Spec, world: Mapping[str, Any] | None = None, **budget: Any) -> Iterator[Ground]:
-    """A ground for a spec's bare world (or the one given); the working directory is its folder."""
+def ground(
+    folder: Path, spec: Spec, world: Mapping[str, Any] | None = None, *, time: Simulated | None = None
+) -> Iterator[Ground]:
+    """A ground for a spec's bare world (or the one given); the working directory is its folder.
+
+    With ``time`` the planes are as patient as with Azure, and nobody waits for it.
+    """
     made = Ground(folder)
     before = Path.cwd()
     with ExitStack() as stack:
@@ -200,10 +208,15 @@ def ground(folder: Path, spec: Spec, world: Mapping[str, Any] | None = None, **b
         stack.enter_context(mock.patch.object(sql_plane, "_execute", made._execute(sql_plane._execute)))
         bare = pinned(inventory(spec)) if world is None else world
         made.ends = stack.enter_context(embed(folder / "sandbox.db", bare, middleware=made._serve))
+        budget = None
+        if time is not None:
+            time.world, budget = made.ends.world, Budget()
+            patience = partial(Retry, clock=Clock(time.now, time.sleep, random.Random(1).random))
+            stack.enter_context(mock.patch("kxrecon.planes.connect.Retry", patience))
         wire = Wire(made.name, made.ends.kusto, made.ends.arm, made.ends.dfs, made.ends.sql)
         known = tuple(spec.secrets[name] for name in spec.secrets)
         for read_only in (False, True):
-            planes = connect(wire, spec.scope, read_only=read_only, secrets=known, **budget)
+            planes = connect(wire, spec.scope, read_only=read_only, secrets=known, budget=budget)
             for plane in planes.values():
                 stack.callback(plane.close)
             made.clients, made.readers = (made.clients, planes) if read_only else (planes, {})
