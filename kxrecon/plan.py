@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from kxrecon import cursors, pause, rename, stopped, withheld
+from kxrecon import cursors, lockout, pause, rename, stopped, withheld
 from kxrecon.derive import Derivation
 from kxrecon.diff import adopt, diff
 from kxrecon.graph import Node, order
@@ -84,6 +84,7 @@ def draft(
     """
     desired = adopt(pause.resumed(derivation.desired, observed, paused), observed, scope)
     desired = rename.released(desired, observed, derivation.desired, allow)
+    desired, guarded = lockout.guarded(desired, observed, scope)
     differences = diff(desired, observed)
     world = World(scope, observed, desired)
     changes, held = withheld.permitted(differences, derivation, scope)
@@ -96,6 +97,7 @@ def draft(
         *withheld.unread(differences, observed),
         *held,
         *refused,
+        *guarded,
         *withheld.unverifiable(differences),
         *stopped.findings(derivation.desired, observed, paused),
         *rename.told(desired, observed, derivation.desired),

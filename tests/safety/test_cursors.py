@@ -8,7 +8,7 @@ from kxrecon import cursors
 from kxrecon.apply import Applier
 from kxrecon.derive import Derivation
 from kxrecon.errors import PlaneError
-from kxrecon.model import Allow, CursorEffect, Entity, Position, Reading, Ref, State, Table
+from kxrecon.model import Allow, Entity, Position, Reading, Ref, State, Table
 from kxrecon.observe import observe
 from kxrecon.plan import Plan, draft, requests_text
 from kxrecon.planes.kusto_operations import follow, is_async

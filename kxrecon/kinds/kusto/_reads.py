@@ -46,6 +46,11 @@ def principals(database: str) -> Read:
     return Read("kusto", database, f".show database {identifier(database)} principals")
 
 
+def own_roles(database: str) -> Read:
+    """The roles of whoever asks, on a database and by way of the cluster: Scope, DisplayName, AADObjectID, Role."""
+    return Read("kusto", database, f".show database {identifier(database)} principal roles")
+
+
 def database_policy(database: str) -> Read:
     """The managed_identity policy set on the database itself."""
     return Read("kusto", database, f".show database {identifier(database)} policy managed_identity")

@@ -13,6 +13,7 @@ from kxrecon import kql
 from kxrecon.errors import Problem
 from kxrecon.kinds import World
 from kxrecon.kinds.kusto import _reads
+from kxrecon.kinds.kusto._cells import cells
 from kxrecon.model import (
     Answers,
     Change,
@@ -48,6 +49,7 @@ KIND = "database_role"
 ROLES = ("admins", "users", "viewers", "unrestrictedviewers", "ingestors", "monitors")
 _PLURALS = {role[:-1]: role for role in ROLES}
 MARK = "kxrecon/"
+CALLER = "caller"
 
 # Roles that include another one (learn.microsoft.com, Kusto role-based access control).
 _IMPLIED_BY = {
@@ -101,8 +103,17 @@ def describe(entity: Entity) -> Any:
 
 
 def reads(scope: Scope, known: Answers) -> Iterable[Read]:
-    """The principals of each database."""
-    return (_reads.principals(database) for database in scope.databases)
+    """The principals of each database; and where some may be taken away, who the caller is."""
+    for database in scope.databases:
+        yield _reads.principals(database)
+        if _may_take(database, scope):
+            yield _reads.own_roles(database)
+
+
+def _may_take(database: str, scope: Scope) -> bool:
+    """Whether a spec like this one can remove principals from roles: by ``exact:`` or by pruning."""
+    stated = {("databases", database, "roles"), ("cluster", "roles")} & scope.declared
+    return bool(stated) or scope.prune.get("grants", "none") != "none"
 
 
 def observe(answers: Answers, scope: Scope) -> Iterable[Entity | Reading | Gap]:
@@ -113,6 +124,18 @@ def observe(answers: Answers, scope: Scope) -> Iterable[Entity | Reading | Gap]:
             yield Gap(KIND, (database,), answer)
         elif isinstance(answer, Table):
             yield from _entities(database, answer, scope)
+        own = answers.get(_reads.own_roles(database))
+        if isinstance(own, Table):
+            yield _caller(database, own)
+
+
+def _caller(database: str, own: Table) -> Reading:
+    """Under which object ids the caller has roles: its own, and those of groups that it is a member of."""
+    take = cells(own, "AADObjectID", "Role")
+    rows = [(str(object_id).lower(), str(role or "")) for object_id, role in map(take, own.rows) if object_id]
+    admin = tuple(sorted({object_id for object_id, role in rows if role.endswith("Admin")}))
+    values = {"ids": tuple(sorted({object_id for object_id, _ in rows})), "admin": admin}
+    return Reading(Ref(KIND, (database, "", CALLER)), values)
 
 
 def _entities(database: str, answer: Table, scope: Scope) -> Iterator[Entity]:
