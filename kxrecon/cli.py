@@ -31,6 +31,8 @@ VERBS: Mapping[str, str] = {
     "plan": "show what would change, in order, and save it",
     "apply": "apply the plan last saved, a plan file, or a spec",
     "drift": "tell whether the cluster still is what the spec says; writes nothing",
+    "verify": "follow the permission chain of each export, link by link: what is broken, and what mends it",
+    "import": "write down what runs on a cluster as a spec; changes nothing",
     "schema": "print the JSON Schema of the spec, for editors",
     "sandbox": "an Azure for one team on this machine: serve it, look into it, let its exports run",
 }

@@ -1,0 +1,120 @@
+"""What the proving verbs share: which exports are meant, by a spec or by a cluster's address, and their survey."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kxrecon.commands import _flow, _options
+from kxrecon.commands._wire import planes
+from kxrecon.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kxrecon.model import Plane
+    from kxrecon.planes import PlaneClient
+    from kxrecon.spec import Spec
+    from kxrecon.verify import Known
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """``SPEC… EXPORT…``, or a cluster."""
+    parser.add_argument(
+        "what",
+        nargs="*",
+        metavar="SPEC|EXPORT",
+        help="spec files, then exports (Telemetry/ArchiveEvents, or the name alone; default: all of the spec)",
+    )
+    _options.variables(parser)
+    parser.add_argument("--all", action="store_true", help="exports that are in no spec too")
+    parser.add_argument("--cluster", metavar="URI", help="a cluster without a spec (all of its exports)")
+    parser.add_argument(
+        "--resource-id", default="", metavar="ID", help="the ARM id of that cluster, for the links in ARM"
+    )
+    _options.surroundings(parser)
+
+
+def split(what: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Spec files and names of exports."""
+    specs = [one for one in what if one.endswith((".yaml", ".yml", ".json")) or Path(one).is_file()]
+    return specs, [one for one in what if one not in specs]
+
+
+def load(options: argparse.Namespace) -> tuple[Spec, list[str]]:
+    """The spec that is meant, or an empty one around ``--cluster``; and the exports named."""
+    specs, exports = split(options.what)
+    if options.cluster and specs:
+        raise UsageError("--cluster is for exports without a spec: name one or the other")
+    if specs:
+        return _flow.load(options, specs), exports
+    if not options.cluster:
+        raise UsageError("which exports? name a spec, or a cluster with --cluster URI")
+    return _bare(options), exports
+
+
+def _bare(options: argparse.Namespace) -> Spec:
+    from kxrecon.model import State
+    from kxrecon.scope import Scope
+    from kxrecon.spec import Spec
+
+    uri = options.cluster.rstrip("/")
+    subscription = tuple(options.resource_id.strip("/").split("/")[1:2])
+    scope = Scope(name="", cluster_uri=uri, cluster_id=options.resource_id, subscriptions=subscription)
+    return Spec(name="", files=(), document={}, scope=scope, desired=State())
+
+
+@contextmanager
+def opened(options: argparse.Namespace, spec: Spec) -> Iterator[Mapping[Plane, PlaneClient]]:
+    """Planes that only read."""
+    with planes(options, spec, spec.scope, read_only=True) as clients:
+        yield clients
+
+
+def survey(options: argparse.Namespace, spec: Spec, clients: Mapping[Plane, PlaneClient]) -> Known:
+    """Everything that a proof needs."""
+    from kxrecon.verify import survey
+
+    everything = options.all or not spec.files
+    return survey(
+        spec.scope,
+        spec.desired,
+        clients,
+        everything=everything,
+        apply=apply_line(options, spec),
+        workers=options.max_parallel,
+    )
+
+
+def apply_line(options: argparse.Namespace, spec: Spec) -> str:
+    """The command line that makes the spec true, with the same variables and the same wire."""
+    if not spec.files:
+        return ""
+    specs, _ = split(options.what)
+    words = ["kxrecon", "apply", *specs]
+    words += [word for pair in options.variables for word in ("--var", pair)]
+    if options.sandbox_file:
+        words += ["--sandbox-file", str(options.sandbox_file)]
+    elif options.sandbox:
+        words.append("--sandbox")
+    return shlex.join(words)
+
+
+def meant(known: Known, spec: Spec, exports: Sequence[str], *, everything: bool) -> list[str]:
+    """The labels of the exports to look at. UsageError for a name that is none."""
+    from difflib import get_close_matches
+
+    there = [subject.export.ref.label for subject in known.subjects()]
+    mine = {ref.label for ref in spec.desired.entities if ref.kind == "continuous_export"}
+    if not exports:
+        return there if everything or not spec.files else sorted(mine)
+    for name in exports:
+        if not any(name in (label, label.partition("/")[2]) for label in there):
+            near = get_close_matches(name, [*there, *(label.partition("/")[2] for label in there)], n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            raise UsageError(f"there is no export '{name}'{hint}")
+    return list(exports)
