@@ -1,0 +1,150 @@
+"""Nobody is locked out: what no permission can allow is not in the plan, and the plan says why."""
+
+from __future__ import annotations
+
+from kxrecon.derive import Derivation, derive
+from kxrecon.kinds.kusto import database_role
+from kxrecon.lockout import guarded
+from kxrecon.model import Entity, Reading, Ref, State
+from kxrecon.observe import observe
+from kxrecon.plan import draft
+from kxrecon.scope import Directory, Scope
+
+from .cluster_fake import Kusto, principal
+
+ME, ONCALL, OLD, OTHER = (f"{number}0000000-0000-4000-8000-000000000000" for number in range(1, 5))
+SCOPE = Scope(
+    name="prod",
+    databases=("D",),
+    principals={"oncall": f"aadgroup={ONCALL}", "jane": "aaduser=jane@contoso.com"},
+    declared=frozenset({("databases", "D", "roles")}),
+)
+
+
+def me(*ids: str, role: str = "Database D Admin"):
+    return [["Database D", "", object_id, role] for object_id in ids]
+
+
+def planned(kusto: Kusto, role: str, *exact: str):
+    """Deleted principals, and findings as (principal, why), for a role that the spec lists exactly."""
+    entities = list(database_role.desire(("D", role), {"exact": list(exact)}, SCOPE))
+    seen = observe(SCOPE, {"kusto": kusto}, kinds=("database_role",))
+    found = draft(Derivation(State({one.ref: one for one in entities})), seen.state, seen.scope)
+    deleted = [change.ref.name[2] for action in found.actions for change in action.changes if change.verb == "delete"]
+    return deleted, {one.ref.name[-1]: one.message for one in found.findings if one.kind == "blocked"}
+
+
+def app(object_id: str) -> str:
+    return f"aadapp={object_id}"
+
+
+def test_who_is_not_listed_leaves_if_the_caller_stays_an_admin():
+    kusto = Kusto(principals=[principal(ME, "Admin"), principal(OLD, "Admin")], caller=me(ME))
+    assert planned(kusto, "admins", app(ME)) == ([app(OLD)], {})
+
+
+def test_the_caller_never_drops_itself():
+    kusto = Kusto(principals=[principal(ME, "Admin"), principal(OLD, "Admin")], caller=me(ME))
+    deleted, kept = planned(kusto, "admins", app(OLD))
+    assert deleted == [] and "who runs this" in kept[app(ME)]
+    viewers = Kusto(principals=[principal(ME), principal(OLD)], caller=me(ME, role="Database D Viewer"))
+    deleted, kept = planned(viewers, "viewers", app(OLD))
+    assert deleted == [] and "who runs this" in kept[app(ME)]
+
+
+def test_a_caller_who_cannot_be_read_might_be_anybody():
+    kusto = Kusto(principals=[principal(OTHER, "Admin"), principal(OLD, "Admin")])
+    deleted, kept = planned(kusto, "admins", app(OTHER))
+    assert deleted == [] and "could not be read" in kept[app(OLD)]
+    viewers = Kusto(principals=[principal(OTHER), principal(OLD)])
+    assert planned(viewers, "viewers", app(OTHER))[0] == [app(OLD)]
+
+
+def test_the_group_that_makes_the_caller_an_admin_stays():
+    rows = [principal(OLD, "Admin"), principal(ONCALL, "Admin", prefix="aadgroup")]
+    deleted, kept = planned(Kusto(principals=rows, caller=me(ONCALL)), "admins", app(OLD))
+    assert deleted == [] and "only through this group" in kept["oncall"]
+    nested = Kusto(principals=rows, caller=me(ME, role="Database D Viewer"))
+    assert "only through this group" in planned(nested, "admins", app(OLD))[1]["oncall"]
+    elsewhere = Kusto(principals=rows, caller=me(ME, role="AllDatabasesAdmin"))
+    assert planned(elsewhere, "admins", app(OLD)) == (["oncall"], {})
+
+
+def test_exact_is_refused_while_somebody_shown_has_no_object_id():
+    shown = [principal(ME, "Admin"), principal(OLD, "Admin"), principal("", "Admin", fqn="aaduser=x@y.z")]
+    deleted, kept = planned(Kusto(principals=shown, caller=me(ME)), "admins", app(ME))
+    assert deleted == [] and all("without an object id" in why for why in kept.values()) and len(kept) == 2
+
+
+def test_exact_is_refused_while_somebody_listed_may_be_one_of_those_shown():
+    shown = [principal(ME, "Admin"), principal(OLD, "Admin", prefix="aaduser")]
+    deleted, kept = planned(Kusto(principals=shown, caller=me(ME)), "admins", app(ME), "jane")
+    assert deleted == [] and "jane is listed" in kept[f"aaduser={OLD}"]
+
+
+def test_a_role_never_loses_its_last_admin():
+    scope = Scope(name="prod", databases=("D",), declared=SCOPE.declared, prune={"grants": "owned"})
+    row = principal(OLD, "Admin")
+    row[5] = scope.mark
+    kusto = Kusto(principals=[row], caller=me(ME, role="AllDatabasesAdmin"))
+    seen = observe(scope, {"kusto": kusto}, kinds=("database_role",))
+    found = draft(Derivation(State()), seen.state, seen.scope)
+    assert found.actions == ()
+    assert "last admin" in found.findings[0].message
+
+
+EXPORT = Entity(Ref("continuous_export", ("D", "Theirs")), {"to": "T", "query": "E", "managedIdentity": "exporter"})
+USAGE = Ref("managed_identity_policy", ("database", "D", "exporter", "AutomatedFlows"))
+CLUSTER = Ref("managed_identity_policy", ("cluster", "exporter", "AutomatedFlows"))
+VIEWER = Ref("database_role", ("D", "viewers", "exporter"))
+IDENTITY = Ref("cluster_identity", ("exporter",))
+
+
+def pruned(*refs: Ref, disabled: bool = False):
+    """What is deleted of ``refs`` when a spec that knows nothing of the export prunes all that it owns."""
+    scope = Scope(
+        name="prod",
+        databases=("D",),
+        identities={"exporter": "/x"},
+        prune={"grants": "owned", "identities": "all"},
+        directory=Directory({"exporter": {"principalId": OLD}}, {OLD: "exporter"}),
+    )
+    entities = {ref: Entity(ref, {}, {"objectId": OLD}, owner=scope.mark) for ref in refs}
+    export = Entity(EXPORT.ref, {**EXPORT.fields, "isDisabled": disabled})
+    observed = State({**entities, export.ref: export})
+    found = draft(derive(State(), observed, scope), observed, scope)
+    deleted = {change.ref for action in found.actions for change in action.changes if change.verb == "delete"}
+    return deleted, {one.ref: one.message for one in found.findings if one.kind == "blocked"}
+
+
+def test_what_an_export_of_others_relies_on_stays():
+    deleted, kept = pruned(USAGE, VIEWER, IDENTITY)
+    assert deleted == set()
+    assert set(kept) == {USAGE, VIEWER, IDENTITY}
+    assert "continuous_export D/Theirs relies on it" in kept[USAGE]
+
+
+def test_a_disabled_export_relies_on_nothing():
+    deleted, kept = pruned(USAGE, VIEWER, disabled=True)
+    assert deleted == {USAGE, VIEWER} and kept == {}
+
+
+def test_one_of_two_levels_may_go_and_never_both():
+    deleted, kept = pruned(USAGE, CLUSTER, VIEWER)
+    assert USAGE in kept
+    assert deleted == {CLUSTER}
+    assert pruned(CLUSTER, VIEWER)[0] == set()
+
+
+def test_an_admin_of_the_whole_cluster_is_as_safe():
+    def role(object_id: str) -> Entity:
+        return Entity(Ref("cluster_role", ("AllDatabasesAdmin", app(object_id))), {}, {"objectId": object_id})
+
+    reading = Reading(Ref("database_role", ("D", "", "caller")), {"ids": (ME,), "admin": (ME,)})
+    everybody = {one.ref: one for one in map(role, (ME, OLD, OTHER))}
+    observed = State(everybody, {reading.ref: reading})
+    left, told = guarded(State({role(OTHER).ref: role(OTHER)}), observed, SCOPE)
+    assert left.entities.keys() == {role(OTHER).ref, role(ME).ref}
+    assert ["who runs this" in one.message for one in told] == [True]
+    assert guarded(State(), observed, SCOPE)[0].entities == everybody
+    assert guarded(State({role(OTHER).ref: role(OTHER)}), State(everybody), SCOPE)[0].entities == everybody
