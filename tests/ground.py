@@ -250,7 +250,18 @@ def example(name: str) -> Spec:
 
 _RUNNING = frozenset(
     {"created", "startCursor", "cursor", "lastRunTime", "lastRunResult", "exportedTo", "lastSuccess", "failingSince"}
-    | {"isRunning", "etag", "modified", "createdOn", "updatedOn", "created_on", "id", "version", "disabledBy"}
+    | {
+        "isRunning",
+        "etag",
+        "modified",
+        "effectiveAt",
+        "createdOn",
+        "updatedOn",
+        "created_on",
+        "id",
+        "version",
+        "disabledBy",
+    }
 )
 _KINDS = frozenset(
     {"cluster", "table", "function", "external_table", "continuous_export", "policy", "role", "cluster_principal"}
