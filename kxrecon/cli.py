@@ -33,6 +33,8 @@ VERBS: Mapping[str, str] = {
     "drift": "tell whether the cluster still is what the spec says; writes nothing",
     "verify": "follow the permission chain of each export, link by link: what is broken, and what mends it",
     "import": "write down what runs on a cluster as a spec; changes nothing",
+    "explain": "one export with everything that it needs, and whether it has it",
+    "graph": "draw what exports read, write and run as: a tree, Mermaid or DOT",
     "schema": "print the JSON Schema of the spec, for editors",
     "sandbox": "an Azure for one team on this machine: serve it, look into it, let its exports run",
 }

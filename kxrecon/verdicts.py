@@ -74,3 +74,35 @@ def broken(evidence: str, *fixes: Fix) -> Link:
 def unknown(evidence: str, *fixes: Fix) -> Link:
     """A link that cannot be judged, and why not."""
     return Link("", "unknown", evidence, fixes)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A thing in a picture: ``kind`` is table, export, external-table, target, identity or database."""
+
+    id: str
+    kind: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What one thing needs of another, with the worst verdict of the links that it stands for."""
+
+    source: str
+    target: str
+    label: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Nodes and edges of one or more chains, shared ones once."""
+
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+
+
+def worst(verdicts: list[Verdict]) -> Verdict:
+    """Broken before unknown before holds."""
+    return "broken" if "broken" in verdicts else "unknown" if "unknown" in verdicts else "holds"

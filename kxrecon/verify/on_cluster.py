@@ -119,7 +119,8 @@ def role(subject: Subject) -> Link:
     missing = sorted(one for one in subject.reads if one.lower() not in (known.known_databases or {one.lower()}))
     if missing:
         text = f"the query reads database '{missing[0]}', which is not there or not shown to this caller"
-        return broken(text, Fix("person", f"create database '{missing[0]}', or correct the query"))
+        mend = fixes.definition(known) if subject.export.ref in known.changes else ()
+        return broken(text, *mend, Fix("person", f"create database '{missing[0]}', or correct the query"))
     if symbol is None:
         return holds("the export runs without an identity")
     if not isinstance(symbol, str):

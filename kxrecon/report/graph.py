@@ -1,0 +1,101 @@
+"""Pictures as Mermaid (which pull-request pages draw), DOT (Graphviz) and a tree for the terminal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from kxrecon.report.chains import GLYPHS, STYLES
+from kxrecon.report.lines import Line, line
+from kxrecon.report.safe import visible
+from kxrecon.verdicts import Edge, Node, Picture, Verdict
+
+_SHAPES: Mapping[str, tuple[str, str]] = {
+    "table": ("[(", ")]"),
+    "database": ("[(", ")]"),
+    "export": ("([", "])"),
+    "external-table": ("[", "]"),
+    "target": ("[/", "/]"),
+    "identity": ("{{", "}}"),
+}
+_DOT: Mapping[str, str] = {
+    "table": "cylinder",
+    "database": "cylinder",
+    "export": "box, style=rounded",
+    "external-table": "box",
+    "target": "folder",
+    "identity": "hexagon",
+}
+_COLOURS: Mapping[Verdict, str] = {"holds": "#1a7f37", "broken": "#cf222e", "unknown": "#9a6700"}
+
+
+def tree(picture: Picture) -> Iterator[Line]:
+    """A tree for each export: under each thing what it needs, each thing drawn out once per export."""
+    nodes = {node.id: node for node in picture.nodes}
+    for node in picture.nodes:
+        if node.kind == "export":
+            yield line(f"{node.kind} {node.label}", "bold")
+            inward = [edge for edge in picture.edges if edge.target == node.id]
+            yield from _branches(node, picture, nodes, inward, "", frozenset())
+
+
+def _branches(
+    node: Node, picture: Picture, nodes: Mapping[str, Node], inward: list[Edge], indent: str, above: frozenset[str]
+) -> Iterator[Line]:
+    edges = [*inward, *(edge for edge in picture.edges if edge.source == node.id)]
+    for number, edge in enumerate(edges):
+        last = number == len(edges) - 1
+        reverse = edge in inward
+        other = nodes[edge.source if reverse else edge.target]
+        label = "reads" if reverse else edge.label
+        yield (
+            (f"{indent}{'└─ ' if last else '├─ '}", "dim"),
+            (f"{GLYPHS[edge.verdict]} ", STYLES[edge.verdict]),
+            (f"{label} ", "dim"),
+            (visible(f"{other.kind} {other.label}"), ""),
+        )
+        if not reverse and other.id not in above:
+            deeper = indent + ("   " if last else "│  ")
+            yield from _branches(other, picture, nodes, [], deeper, above | {node.id})
+
+
+def mermaid(picture: Picture) -> str:
+    """A flowchart; broken links are red, unknown ones dashed."""
+    ids = {node.id: f"n{number}" for number, node in enumerate(picture.nodes)}
+    lines = ["flowchart LR"]
+    for node in picture.nodes:
+        opening, closing = _SHAPES[node.kind]
+        lines.append(f'  {ids[node.id]}{opening}"{_mermaid(f"{node.kind}: {node.label}")}"{closing}')
+    for edge in picture.edges:
+        arrow = "-.->" if edge.verdict == "unknown" else "-->"
+        said = _mermaid(f"{GLYPHS[edge.verdict]} {edge.label}")
+        lines.append(f'  {ids[edge.source]} {arrow}|"{said}"| {ids[edge.target]}')
+    for number, edge in enumerate(picture.edges):
+        lines.append(f"  linkStyle {number} stroke:{_COLOURS[edge.verdict]}")
+    return "\n".join(lines) + "\n"
+
+
+def _mermaid(text: str) -> str:
+    """Text inside a quoted label: entities for all that Mermaid, Markdown or HTML would act on."""
+    return re.sub(r"[^\w \-./:✓✗?]", lambda found: f"#{ord(found[0])};", visible(text))
+
+
+def dot(picture: Picture) -> str:
+    """A digraph for Graphviz: ``kxrecon graph --dot SPEC | dot -Tsvg``."""
+    ids = {node.id: f"n{number}" for number, node in enumerate(picture.nodes)}
+    lines = ["digraph kxrecon {", "  rankdir=LR;", '  node [fontname="sans-serif"]; edge [fontname="sans-serif"];']
+    for node in picture.nodes:
+        lines.append(
+            f"  {ids[node.id]} [label={_quoted(node.label)}, tooltip={_quoted(node.kind)}, shape={_DOT[node.kind]}];"
+        )
+    for edge in picture.edges:
+        style = ", style=dashed" if edge.verdict == "unknown" else ", penwidth=3" if edge.verdict == "broken" else ""
+        label = _quoted(f"{GLYPHS[edge.verdict]} {edge.label}")
+        colour = _COLOURS[edge.verdict]
+        lines.append(f'  {ids[edge.source]} -> {ids[edge.target]} [label={label}, color="{colour}"{style}];')
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def _quoted(text: str) -> str:
+    shown = visible(text).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{shown}"'
