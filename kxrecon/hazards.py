@@ -6,15 +6,16 @@ thresholds and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
-from kxrecon.model import Allow, Hazard
+from kxrecon.model import Allow, Change, Hazard
 from kxrecon.plan import Plan
 
 # As octoDNS counts: small estates change wholly without being suspicious.
-THRESHOLD_SHARE = 0.30
+THRESHOLD_PERCENT = 30
 THRESHOLD_ENTITIES = 10
 # What may lose an export's place has to be allowed by the export's name, never for all at once.
 NAMED = frozenset({"loses-cursor", "repoints-export"})
@@ -59,17 +60,38 @@ def _valid(allow: Allow, today: date) -> bool:
     return allow.until is None or date.fromisoformat(str(allow.until)) >= today
 
 
-def too_much(plan: Plan) -> Sequence[Refusal]:
-    """A refusal if more than 30 % of at least 10 existing managed entities would be updated or deleted."""
-    touched = sum(
-        1
-        for action in plan.actions
-        for change in action.changes
-        if change.verb != "create" and not change.entity.reasons
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """How much of an estate may be updated or deleted at once: ``percent`` of at least ``entities`` that exist."""
+
+    percent: int = THRESHOLD_PERCENT
+    entities: int = THRESHOLD_ENTITIES
+
+
+def thresholds(document: Mapping[str, Any]) -> Thresholds:
+    """The ``thresholds:`` of a spec's document, completed by the defaults."""
+    return Thresholds(**(document.get("thresholds") or {}))
+
+
+def too_much(plan: Plan, limits: Thresholds | None = None) -> Sequence[Refusal]:
+    """A refusal if more than the limits (30 % of at least 10) of the existing managed entities would be updated or
+    deleted. Creations do not count, nor what exports need and bring along, nor an export that only stands still."""
+    limits = limits or Thresholds()
+    touched = len(
+        {
+            change.ref
+            for action in plan.actions
+            for change in action.changes
+            if _counts(change) and not change.entity.reasons
+        }
     )
     existing = plan.unchanged + touched
-    if existing < THRESHOLD_ENTITIES or touched <= THRESHOLD_SHARE * existing:
+    if existing < limits.entities or 100 * touched <= limits.percent * existing:
         return ()
-    share = round(100 * touched / existing)
-    message = f"{touched} of {existing} existing entities ({share} %) would be updated or deleted; 30 % is the limit"
-    return (Refusal("", message, "--force, if that is what you want"),)
+    share = f"{100 * touched / existing:.0f} %"
+    message = f"{touched} of {existing} existing entities ({share}) would be updated or deleted"
+    return (Refusal("", f"{message}; {limits.percent} % is the limit", "--force, if that is what you want"),)
+
+
+def _counts(change: Change) -> bool:
+    return change.verb == "delete" or (change.verb == "update" and bool(change.fields))

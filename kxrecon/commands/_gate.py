@@ -46,11 +46,11 @@ def check_spec(plan: Plan, spec: Spec) -> None:
 
 def check_hazards(plan: Plan, spec: Spec, allow: Sequence[str], *, force: bool) -> None:
     """Refuse a plan with hazards that nobody allowed, or one that changes too much at once; PlanError names all."""
-    from kxrecon.hazards import parse_allow, refused, too_much
+    from kxrecon.hazards import parse_allow, refused, thresholds, too_much
 
     allows = (*spec.allow, *map(parse_allow, allow))
     found = refused(plan, allows, datetime.now(UTC).date())
-    found += () if force else too_much(plan)
+    found += () if force else too_much(plan, thresholds(spec.document))
     if found:
         lines = (f"  {one.message} ({one.remedy})" for one in found)
         raise PlanError("this has not been allowed, so nothing was done:\n" + "\n".join(lines))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import sys
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kxrecon.commands import _flow, _gate, _options
+from kxrecon.commands import _flow, _gate, _lock, _options
 from kxrecon.commands._applied import Ending, tell, worst
 from kxrecon.commands._exit import FAILED
 from kxrecon.commands._files import JOURNAL, PLAN
@@ -37,6 +39,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     _options.output(parser)
     parser.add_argument("--yes", action="store_true", help="do not ask; needed where nobody can be asked")
     parser.add_argument("--digest", metavar="SHA256", help="refuse any plan but the one with this digest")
+    parser.add_argument(
+        "--lock",
+        metavar="LOCK",
+        help="one apply at a time: file, file:PATH (this machine), or blob:URL (a lease on a blob)",
+    )
     _options.allowances(parser)
     parser.add_argument("--force", action="store_true", help="change more than 30 %% of an estate at once")
 
@@ -45,8 +52,17 @@ def run(options: argparse.Namespace) -> int:
     """0 converged, 2 done but something is left for others, 1 failed or still different, 130 interrupted."""
     plan, spec = _chosen(options)
     _check(options, plan, spec)
-    with planes(options, spec, spec.scope, read_only=False) as clients:
-        return _Apply(options, plan, spec, clients).run()
+    stop = threading.Event()
+
+    def lost() -> None:
+        stop.set()
+        print("kxrecon: the lock was lost: what is in flight is finished, nothing more is begun", file=sys.stderr)
+
+    with (
+        _lock.held(options.lock, spec, lost),
+        planes(options, spec, spec.scope, read_only=False) as clients,
+    ):
+        return _Apply(options, plan, spec, clients, stop).run()
 
 
 def _chosen(options: argparse.Namespace) -> tuple[Plan, Spec]:
@@ -87,8 +103,17 @@ def _check(options: argparse.Namespace, plan: Plan, spec: Spec) -> None:
 class _Apply:
     """One run of the verb over open planes."""
 
-    def __init__(self, options: argparse.Namespace, plan: Plan, spec: Spec, clients: Any) -> None:
+    def __init__(
+        self,
+        options: argparse.Namespace,
+        plan: Plan,
+        spec: Spec,
+        clients: Any,
+        stop: threading.Event | None = None,
+    ) -> None:
         from kxrecon.journal import Journal
+
+        self.stop = stop or threading.Event()
 
         self.options, self.plan, self.spec, self.clients = options, plan, spec, clients
         self.quiet = options.json or options.markdown
@@ -164,6 +189,7 @@ class _Apply:
             self.spec.secrets,
             progress.event,
             self.options.max_parallel,
+            self.stop,
             paused=paused,
         )
         outcomes = applier.run()

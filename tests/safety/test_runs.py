@@ -142,3 +142,29 @@ def test_an_interrupt_while_looking_again_still_reports_what_was_done(run, monke
     record = json.loads(out)
     assert code == 130 and record["left"] is None
     assert {one["result"] for one in record["outcomes"]} == {"done"}
+
+
+def test_two_applies_with_a_lock_take_turns(run):
+    from kxrecon.lock import file_lock
+
+    with file_lock(Path(".kxrecon/lock")):
+        code, _, err = run("apply", SPEC, "--sandbox", "--yes", "--lock", "file")
+        assert code == 1 and "another apply holds .kxrecon/lock" in err
+    assert run("apply", SPEC, "--sandbox", "--yes", "--lock", "file")[0] == 0
+    assert "--lock takes" in run("apply", SPEC, "--sandbox", "--yes", "--lock", "door")[2]
+    assert "no token is sent" in run("apply", SPEC, "--sandbox", "--yes", "--lock", "blob:https://evil.example/c/b")[2]
+
+
+def test_a_threshold_of_the_spec_is_lifted_by_force_and_by_nothing_else(applied):
+    edit("version: 1", "version: 1\nthresholds: { percent: 0, entities: 1 }")
+    edit("intervalBetweenRuns: 10m", "intervalBetweenRuns: 5m")
+    code, _, err = applied("apply", SPEC, "--sandbox", "--yes", "--allow", "restarts-export")
+    assert code == 1 and "0 % is the limit" in err
+    assert applied("apply", SPEC, "--sandbox", "--yes", "--force")[0] == 0
+
+
+def test_force_lifts_no_hazard(applied):
+    edit("intervalBetweenRuns: 10m", "intervalBetweenRuns: 10m\n        isDisabled: false")
+    kql(applied, ".disable continuous-export ArchiveEvents")
+    code, _, err = applied("apply", SPEC, "--sandbox", "--yes", "--force")
+    assert code == 1 and "restarts-export" in err

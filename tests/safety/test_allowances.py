@@ -1,0 +1,79 @@
+"""Hazards are lifted one by one, by name and until a day; thresholds by --force, and each by nothing else."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from kxrecon.hazards import Thresholds, parse_allow, refused, thresholds, too_much
+from kxrecon.model import Action, Allow, Change, Entity, FieldChange, Hazard, Ref
+from kxrecon.plan import Plan
+
+TODAY = date(2026, 11, 24)
+
+
+def of(*actions: Action, unchanged: int = 0, allow=()) -> Plan:
+    return Plan("t", "c", "s", (), "d", "now", actions, allow=tuple(allow), unchanged=unchanged)
+
+
+def risky(hazard: str, name: str = "E") -> Action:
+    ref = Ref("continuous_export", ("D", name))
+    return Action(name, (ref,), "apply", "update", (), hazards=(Hazard(hazard, ref, "why"),))
+
+
+CHANGED = (FieldChange("query", "a", "b"),)
+
+
+def update(number: int, *, reasons=(), fields=CHANGED) -> Action:
+    ref = Ref("function", ("D", f"F{number}"))
+    entity = Entity(ref, {}, reasons=reasons)
+    return Action(f"F{number}", (ref,), "apply", "update", (), changes=(Change(ref, "update", entity, entity, fields),))
+
+
+@pytest.mark.parametrize(
+    ("allow", "count"),
+    [
+        (Allow("restarts-export"), 0),
+        (Allow("restarts-export", "D/E"), 0),
+        (Allow("restarts-export", "D/E", "2026-11-24"), 0),
+        (Allow("restarts-export", "D/E", "2026-11-23"), 1),
+        (Allow("restarts-export", "D/Other"), 1),
+        (Allow("drops-data", "D/E"), 1),
+    ],
+)
+def test_a_hazard_needs_its_own_permission_and_one_that_has_not_run_out(allow, count):
+    assert len(refused(of(risky("restarts-export"), allow=[allow]), (), TODAY)) == count
+
+
+def test_a_permission_that_has_run_out_is_named():
+    (one,) = refused(of(risky("drops-data"), allow=[Allow("drops-data", None, "2026-01-01")]), (), TODAY)
+    assert "ended on 2026-01-01" in one.message and one.remedy == "--allow drops-data:D/E"
+
+
+@pytest.mark.parametrize("hazard", ["loses-cursor", "repoints-export"])
+def test_what_may_lose_an_exports_place_is_never_allowed_for_all_at_once(hazard):
+    plan = of(risky(hazard))
+    assert len(refused(plan, [parse_allow(hazard)], TODAY)) == 1
+    assert refused(plan, [parse_allow(f"{hazard}:D/E")], TODAY) == []
+
+
+def test_thirty_percent_of_ten_is_the_most():
+    assert not too_much(of(*map(update, range(3)), unchanged=7))
+    (one,) = too_much(of(*map(update, range(4)), unchanged=6))
+    assert "4 of 10 existing entities (40 %)" in one.message and "--force" in one.remedy
+    assert not too_much(of(*map(update, range(9)), unchanged=0))
+
+
+def test_derived_grants_and_exports_that_only_stand_still_do_not_count():
+    derived = [update(number, reasons=("needed by D/E",)) for number in range(9)]
+    pauses = [update(number, fields=()) for number in range(9)]
+    assert not too_much(of(*derived, *pauses, unchanged=10))
+
+
+def test_the_spec_says_how_much_is_too_much():
+    assert thresholds({}) == Thresholds(30, 10)
+    strict = thresholds({"thresholds": {"percent": 0, "entities": 1}})
+    assert len(too_much(of(update(1), unchanged=99), strict)) == 1
+    assert thresholds({"thresholds": {"percent": 100}}) == Thresholds(100, 10)
+    assert not too_much(of(*map(update, range(20))), thresholds({"thresholds": {"percent": 100}}))
