@@ -33,6 +33,7 @@ VERBS: Mapping[str, str] = {
     "drift": "tell whether the cluster still is what the spec says; writes nothing",
     "verify": "follow the permission chain of each export, link by link: what is broken, and what mends it",
     "import": "write down what runs on a cluster as a spec; changes nothing",
+    "status": "how exports run: last run, lateness, failures; exit 2 if one is late or failing",
     "explain": "one export with everything that it needs, and whether it has it",
     "graph": "draw what exports read, write and run as: a tree, Mermaid or DOT",
     "schema": "print the JSON Schema of the spec, for editors",
@@ -156,10 +157,10 @@ def _told(error: Exception, argv: Sequence[str]) -> int:
     if isinstance(error, KxreconError):
         _say(f"kxrecon: {error}")
         return FAILED
-    from kxrecon.commands._crash import write_log
+    from kxrecon.commands._crash import without_secrets, write_log
 
     place = write_log(error, argv)
-    _say(f"kxrecon: unexpected {type(error).__name__}: {error}")
+    _say(without_secrets(f"kxrecon: unexpected {type(error).__name__}: {error}", argv))
     _say(f"this is a defect of kxrecon; the details are in {place}")
     return UNEXPECTED
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import platform
 import re
 import sys
@@ -14,7 +16,24 @@ from kxrecon import __version__
 from kxrecon.commands._files import STATE
 from kxrecon.files import write_private
 
+_VARIABLE = "KXRECON_VAR_"
+_SHORTEST = 6  # shorter values are no secrets, and without them a log could not be read
 _VALUE = re.compile(r"^(--var=[^=]*|[A-Za-z_][\w-]*)=.*$", re.DOTALL)
+
+
+def without_secrets(text: str, argv: Sequence[str]) -> str:
+    """``text`` without the values of variables, any of which may be secret: at a defect nobody knows which are.
+
+    Values come from ``--var`` and from ``KXRECON_VAR_…``; also their parts, and their spellings in a repr.
+    """
+    from kxrecon.planes.failures import masked
+
+    given = [argument.partition("=")[2] for argument in argv if "=" in argument]
+    given += [argument.rpartition("=")[2] for argument in argv if argument.startswith("--var=")]
+    given += [value for name, value in os.environ.items() if name.startswith(_VARIABLE)]
+    parts = {part for value in given for part in (value, *re.split("[;&?]", value), *value.split("=", 1))}
+    spelled = {form for part in parts for form in (part, repr(part)[1:-1], json.dumps(part)[1:-1])}
+    return masked(text, (form for form in spelled if len(form) >= _SHORTEST))
 
 
 def write_log(error: BaseException, argv: Sequence[str]) -> Path | str:
@@ -27,6 +46,7 @@ def write_log(error: BaseException, argv: Sequence[str]) -> Path | str:
             "".join(traceback.format_exception(error)),
         )
     )
+    text = without_secrets(text, argv)
     path = STATE / f"unexpected-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.log"
     try:
         write_private(path, text)
