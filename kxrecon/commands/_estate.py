@@ -106,15 +106,21 @@ def apply_line(options: argparse.Namespace, spec: Spec) -> str:
 
 def meant(known: Known, spec: Spec, exports: Sequence[str], *, everything: bool) -> list[str]:
     """The labels of the exports to look at. UsageError for a name that is none."""
-    from difflib import get_close_matches
-
     there = [subject.export.ref.label for subject in known.subjects()]
     mine = {ref.label for ref in spec.desired.entities if ref.kind == "continuous_export"}
     if not exports:
         return there if everything or not spec.files else sorted(mine)
+    check(exports, there)
+    return list(exports)
+
+
+def check(exports: Sequence[str], there: Sequence[str]) -> None:
+    """UsageError for a name that no export has, with the nearest that one has."""
+    from difflib import get_close_matches
+
+    short = [label.partition("/")[2] for label in there]
     for name in exports:
-        if not any(name in (label, label.partition("/")[2]) for label in there):
-            near = get_close_matches(name, [*there, *(label.partition("/")[2] for label in there)], n=1)
+        if name not in there and name not in short:
+            near = get_close_matches(name, [*there, *short], n=1)
             hint = f"; did you mean '{near[0]}'?" if near else ""
             raise UsageError(f"there is no export '{name}'{hint}")
-    return list(exports)

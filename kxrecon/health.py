@@ -1,0 +1,55 @@
+"""How exports run, as values: what ``status`` shows, scrapes and judges. Pure; instants are aware datetimes in UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+State = Literal["ok", "running", "new", "late", "failing", "disabled", "disabled-by-spec", "missing", "unknown"]
+# What a monitor has to wake somebody for. A disabled export that its spec wants enabled is one of them.
+ALARMS = frozenset({"late", "failing", "disabled", "missing"})
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """One export. Spans in seconds; ``lateness`` is the time by which a run is overdue, 0 if none is."""
+
+    export: str
+    state: State
+    enabled: bool = False
+    interval: float = 0.0
+    last_run: datetime | None = None
+    result: str = ""
+    exported_to: datetime | None = None
+    lateness: float = 0.0
+    failures: Mapping[str, int] = field(default_factory=dict)  # kind → how many in the days asked for
+    message: str = ""
+    files: int | None = None
+    records: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """How many exports may run at the same time, and do. ``why`` is set, and the numbers are None, if not told."""
+
+    total: int | None = None
+    consumed: int | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """All exports of a cluster, as its own clock has it."""
+
+    cluster: str
+    now: datetime
+    exports: tuple[Health, ...]
+    capacity: Capacity = Capacity()
+    days: int = 3
+
+    @property
+    def alarming(self) -> tuple[Health, ...]:
+        """The exports that somebody has to look after."""
+        return tuple(one for one in self.exports if one.state in ALARMS)

@@ -1,0 +1,99 @@
+"""verify, explain and graph through the command line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from kxrecon import cli
+from kxrecon.report import graph
+from kxrecon.verdicts import Edge, Node, Picture
+
+from .conftest import SEED, URI
+
+
+@pytest.fixture
+def run(estate, capsys):
+    def run(verb, *argv):
+        code = cli.main([verb, *argv, "--sandbox-file", str(estate.path)])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def test_a_broken_link_is_on_top_in_every_form(estate, run):
+    assert run("verify", str(SEED))[0] == 0
+    who = estate.principal("system")
+    estate.do(f".drop database Telemetry viewers ('aadapp={who}')")
+    code, out, _ = run("verify", str(SEED))
+    assert code == 2
+    lines = out.splitlines()
+    assert lines[0].startswith("✗ Telemetry/EventsTo") and "broken at role" in lines[0]
+    assert lines[1].split()[:2] == ["✗", "role"]
+    assert "in database Telemetry: .add database ['Telemetry'] viewers" in lines[2]
+    document = json.loads(run("verify", str(SEED), "EventsToBlob", "--json")[1])
+    assert [one["firstBroken"] for one in document["exports"]] == ["role"]
+    assert "**role**" in run("verify", str(SEED), "--markdown")[1]
+    assert run("verify", str(SEED), "EventsToDwh")[0] == 0
+
+
+def test_strict_fails_on_what_is_unknown(run):
+    export = "Telemetry/EventsByRegion"
+    bare = ("--cluster", URI, export)
+    assert run("verify", *bare)[0] == 0
+    assert run("verify", *bare, "--strict")[0] == 1
+
+
+def test_exports_of_no_spec_are_verified_too(estate, run):
+    resource = estate.spec.scope.cluster_id
+    code, out, _ = run("verify", "--cluster", URI, "--resource-id", resource, "--json")
+    document = json.loads(out)
+    assert code == 0 and len(document["exports"]) == 5
+    estate.do(f".drop database Telemetry viewers ('aadapp={estate.principal('exporter')}')")
+    code, out, _ = run("verify", "--cluster", URI, "--resource-id", resource, "EventsToDwh", "--json")
+    assert code == 2 and json.loads(out)["exports"][0]["firstBroken"] == "role"
+
+
+def test_a_missing_right_is_not_an_absent_grant(estate, run):
+    estate.world.store.put("meta", ("caller",), {**estate.world.caller, "roles": {}})
+    code, out, _ = run("verify", str(SEED), "EventsToBlob", "--json")
+    links = {link["link"]: link for link in json.loads(out)["exports"][0]["links"]}
+    assert links["network"]["verdict"] != "broken" and links["grant"]["verdict"] != "broken", links
+
+
+def test_a_wrong_command_line_is_said(run):
+    code, _, err = run("verify")
+    assert code == 1 and "name a spec" in err
+    code, _, err = run("verify", str(SEED), "--cluster", URI)
+    assert code == 1 and "one or the other" in err
+    code, _, err = run("explain", str(SEED))
+    assert code == 1 and "which export?" in err
+
+
+def test_explain_draws_one_export(run):
+    code, out, _ = run("explain", str(SEED), "EventsByRegion")
+    assert code == 0
+    assert out.startswith("export EventsByRegion\n├─ ✓ reads table Events\n")
+    assert "may read database Reference" in out and "✓ callout" in out
+    assert "EventsToBlob" not in out
+
+
+def test_graph_speaks_mermaid_and_dot(estate, run):
+    estate.lose("role_assignment")
+    code, out, _ = run("graph", str(SEED), "--mermaid")
+    assert code == 0 and out.startswith("flowchart LR\n")
+    assert out.count('"export: ') == 5 and "✗ may write" in out and "#cf222e" in out
+    assert out.count('"identity: exporter"') == 1
+    code, out, _ = run("graph", str(SEED), "EventsToDwh", "--dot")
+    assert code == 0 and out.startswith("digraph kxrecon {") and out.endswith("}\n")
+
+
+def test_hostile_names_stay_text_in_pictures():
+    nodes = (Node("a", "table", '"]; click n0 "javascript:x" <b>'), Node("b", "export", 'x\\"];\n--> evil'))
+    picture = Picture(nodes, (Edge("a", "b", "read by", "unknown"),))
+    drawn = graph.mermaid(picture)
+    assert drawn.count("\n") == 5 and "<b>" not in drawn and 'click n0 "' not in drawn
+    lines = graph.dot(picture).splitlines()
+    assert len(lines) == 7 and r"label=\"" not in graph.dot(picture)
