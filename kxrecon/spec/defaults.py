@@ -78,12 +78,12 @@ def _under(entries: dict[str, Value], default: dict[str, Value], path: SpecPath,
             result[name] = entry
             continue
         own = entry or {}
-        below = dict(_wanted(default, own, (*path, name), removed))
+        below = dict(wanted(default, own, (*path, name), removed))
         result[name] = {**below, **own} if flat else merge_patch({}, below, own)
     return result
 
 
-def _wanted(
+def wanted(
     default: dict[str, Value], own: dict[str, Value], path: SpecPath, removed: Removed | None
 ) -> Iterator[tuple[str, Value]]:
     """The defaults that an entry neither rules out by a field of its own nor removes by null."""

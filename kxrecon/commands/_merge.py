@@ -1,0 +1,71 @@
+"""``kxrecon import --merge SPEC``: the same, into a spec that is there already."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kxrecon.commands._exit import DONE, PENDING
+from kxrecon.commands._wire import planes_of
+from kxrecon.errors import UsageError
+
+if TYPE_CHECKING:
+    from kxrecon.spec import Spec
+    from kxrecon.takeover.estate import Taken
+    from kxrecon.takeover.merge import Merged
+
+
+def merge(options: argparse.Namespace) -> int:
+    """Add to the spec what it does not have; it is replaced whole, and only if the result loads."""
+    from kxrecon.spec import load
+    from kxrecon.takeover.estate import take_over
+    from kxrecon.takeover.merge import merge as merged
+
+    path: Path = options.merge
+    spec = load([str(path)])
+    scope = spec.scope
+    if scope.cluster_uri.lower() != options.cluster.rstrip("/").lower():
+        raise UsageError(f"{path} is about {scope.cluster_uri or 'no cluster'}, not about {options.cluster}")
+    with planes_of(options, spec, scope, read_only=True) as clients:
+        taken = take_over(
+            scope,
+            clients,
+            databases=options.database,
+            exports=options.export,
+            targets={name: dict(target.doc) for name, target in scope.targets.items()},
+            workers=options.max_parallel,
+        )
+    made = merged(path, spec, taken)
+    if made.added:
+        _replace(path, made)
+    sys.stderr.write("".join(line + os.linesep for line in _lines(spec, taken, made, path)))
+    return PENDING if taken.left_out else DONE
+
+
+def _replace(path: Path, made: Merged) -> None:
+    """Write beside the spec, load what was written, then put it in the spec's place. Raises SpecError, UsageError."""
+    from kxrecon.spec import load
+
+    there = [name for name in made.files if (path.parent / name).exists()]
+    if there:
+        raise UsageError(f"{path.parent / there[0]} is there already: nothing was written")
+    for name, text in made.files.items():
+        (path.parent / name).parent.mkdir(parents=True, exist_ok=True)
+        (path.parent / name).write_text(text, encoding="utf-8")
+    beside = path.with_name(f".{path.stem}.merging{path.suffix}")
+    try:
+        beside.write_text(made.text, encoding="utf-8")
+        load([str(beside)])
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _lines(spec: Spec, taken: Taken, made: Merged, path: Path) -> list[str]:
+    lines = [f"added to {path}: {len(made.added)} entries{', such as ' + made.added[0] if made.added else ''}"]
+    lines += [f"left out: {one}" for one in taken.left_out]
+    lines += [f"{label} {one}" for label, what in taken.lacking.items() for one in what]
+    return [*lines, f"to see what differs from {spec.name}: kxrecon plan {path}"]

@@ -1,0 +1,57 @@
+"""The law of a take-over, tried before anything is handed out: a plan of the new spec must change nothing."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from kxrecon.derive import derive
+from kxrecon.model import Change, Finding
+from kxrecon.observe import observe
+from kxrecon.plan import Draft, draft
+from kxrecon.report.plan_view import NEEDED
+from kxrecon.spec import Spec, load
+from kxrecon.surroundings import surroundings
+from kxrecon.takeover.survey import Survey
+
+
+def loaded(name: str, text: str, files: Mapping[str, str]) -> Spec:
+    """The spec of these texts, from a folder that is gone afterwards. Raises SpecError."""
+    with tempfile.TemporaryDirectory() as folder:
+        for path, content in {name: text, **files}.items():
+            place = Path(folder, path)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(content, "utf-8")
+        return load([str(Path(folder, name))])
+
+
+def planned(spec: Spec, seen: Survey, *, workers: int = 8) -> Draft:
+    """What a plan of ``spec`` would do to the estate that was surveyed; what was read is not read again."""
+    found = observe(surroundings(spec.desired, spec.scope), seen.planes, workers=workers)
+    derived = derive(spec.desired, found.state, found.scope)
+    return draft(derived, found.state, found.scope, allow=spec.allow)
+
+
+def lacking(made: Draft) -> dict[str, list[str]]:
+    """Links that the estate lacks, by the label of the export that needs them; there is nothing to do for others."""
+    found: dict[str, list[str]] = {}
+    for change in changes(made):
+        for reason in change.entity.reasons:
+            if reason.startswith(NEEDED):
+                found.setdefault(reason.removeprefix(NEEDED), []).append(_words(change))
+    return found
+
+
+def changes(made: Draft) -> list[Change]:
+    """All changes of a plan, and of what it withholds only because it may not be sent."""
+    return [change for action in made.actions for change in action.changes]
+
+
+def _words(change: Change) -> str:
+    return f"{'lacks' if change.verb == 'create' else 'has another'} {change.ref}"
+
+
+def told(findings: Iterable[Finding]) -> list[str]:
+    """Findings that a take-over should repeat: what could not be read."""
+    return [f"{one.ref}: {one.message}" for one in findings if one.kind == "unknown"]
