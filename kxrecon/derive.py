@@ -63,7 +63,7 @@ def _links(desired: State, seen: State, builder: LinkBuilder) -> Iterator[tuple[
 def _foreign(desired: State, seen: State, ours: Container[Ref], scope: Scope) -> State:
     """What others keep there. Only that can stand in for a link: what this spec states, derives or prunes
     would make the links depend on what happened to exist before, and one apply would not be enough."""
-    pruning = Pruning(desired, scope)
+    pruning = Pruning(desired, scope, seen)
     mine = desired.entities
     entities = {
         ref: entity

@@ -57,7 +57,7 @@ def adopt(desired: State, observed: State, scope: Scope) -> State:
     for ref, entity in desired.entities.items():
         seen = observed_entities.get(ref)
         result[ref] = entity if seen is None else completed(entity, seen)
-    pruning = Pruning(desired, scope)
+    pruning = Pruning(desired, scope, observed)
     for ref, entity in observed_entities.items():
         if ref in result or pruning.takes(entity):
             continue

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from kxrecon import cursors, lockout, pause, rename, stopped, withheld
+from kxrecon import cursors, leftbehind, lockout, pause, rename, stopped, withheld
 from kxrecon.derive import Derivation
 from kxrecon.diff import adopt, diff
 from kxrecon.graph import Node, order
@@ -100,6 +100,7 @@ def draft(
         *guarded,
         *withheld.unverifiable(differences),
         *stopped.findings(derivation.desired, observed, paused),
+        *leftbehind.findings(derivation.desired, observed, scope),
         *rename.told(desired, observed, derivation.desired),
     )
     unchanged = len(desired.entities) - len(differences.changes) - len(differences.unknown)

@@ -66,7 +66,8 @@ def surroundings(desired: State, scope: Scope) -> Scope:
     stored = Stored(desired)
     read = {name for export in desired.of_kind("continuous_export") for name in databases_read(export, stored)}
     identities = dict(scope.identities)
-    if any(_uses_system(entity) for entity in desired.entities.values()):
+    pruned = scope.prune.get("grants", "none") != "none"  # what the last export leaves behind has to be recognised
+    if pruned or any(_uses_system(entity) for entity in desired.entities.values()):
         identities.setdefault(SYSTEM, "")
     databases = tuple(dict.fromkeys((*scope.databases, *sorted(read))))
     raw = {entity.ref.name[2]: entity.ref.name[2] for entity in desired.of_kind("database_role")}

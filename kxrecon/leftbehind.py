@@ -1,0 +1,72 @@
+"""What a spec leaves behind: marked grants that it needs no more, and exports that run on without it.
+
+A mark is a principal's Notes or a role assignment's description, ``kxrecon/<spec>``. Policies, access control
+lists and SQL have no place for one; what is in them is nobody's, and stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kxrecon import kql
+from kxrecon.model import Entity, Finding, Ref, State
+from kxrecon.prune import Pruning
+from kxrecon.scope import Scope
+
+MARKED = ("database_role", "role_assignment")
+
+
+def findings(desired: State, observed: State, scope: Scope) -> Iterator[Finding]:
+    """What to say at every plan. ``desired`` has its derived links; what is pruned is an action, and not said here."""
+    pruning = Pruning(desired, scope, observed)
+    owned = [
+        one
+        for kind in MARKED
+        for one in sorted(observed.of_kind(kind), key=lambda entity: entity.ref)
+        if one.owner == scope.mark and one.ref not in desired.entities
+    ]
+    for entity in owned:
+        yield from _grant(entity, pruning, scope)
+    for export in sorted(pruning.staying, key=lambda entity: entity.ref):
+        yield from _export(export, owned, pruning, desired, scope)
+    yield from _shared(desired, observed, scope)
+
+
+def _grant(entity: Entity, pruning: Pruning, scope: Scope) -> Iterator[Finding]:
+    users = pruning.users(entity)
+    if users:
+        message = f"carries the mark {scope.mark}, and is kept for {', '.join(users)}, which this spec does not have"
+        yield Finding("left-behind", entity.ref, message)
+    elif not pruning.takes(entity):
+        message = f"carries the mark {scope.mark}, and nothing needs it any more"
+        remedy = f"prune: {{ grants: owned }} removes it; without the mark in its {_field(entity.ref)} it is released"
+        yield Finding("left-behind", entity.ref, message, remedy)
+
+
+def _field(ref: Ref) -> str:
+    return "notes" if ref.kind == "database_role" else "description"
+
+
+def _export(export: Entity, owned: list[Entity], pruning: Pruning, desired: State, scope: Scope) -> Iterator[Finding]:
+    """An export that the spec does not have but still serves: by its table, or by a grant that it once made."""
+    database, name = export.ref.name
+    table = Ref("external_table", (database, str(export.fields.get("to"))))
+    if table in desired.entities:
+        why = f"it writes to {table.name[1]} of this spec"
+    elif any(export.ref.label in pruning.users(entity) for entity in owned):
+        why = f"it relies on grants with the mark {scope.mark}"
+    else:
+        return
+    remedy = (
+        f"to remove it: .drop continuous-export {kql.identifier(name)} in {database}; to take it back: "
+        f"kxrecon import --cluster {scope.cluster_uri} --export {export.ref.label} --merge SPEC"
+    )
+    yield Finding("left-behind", export.ref, f"runs on, though this spec does not have it: {why}", remedy)
+
+
+def _shared(desired: State, observed: State, scope: Scope) -> Iterator[Finding]:
+    """A link of ours that another spec made: it goes when that spec lets it go."""
+    for ref, entity in desired.entities.items():
+        seen = observed.entities.get(ref)
+        if seen is not None and seen.owner not in (None, scope.mark) and entity.reasons:
+            yield Finding("note", ref, f"is shared: {scope.mark} needs it, and it carries the mark {seen.owner}")
