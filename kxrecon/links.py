@@ -73,7 +73,7 @@ class LinkBuilder:
             if connection.get("auth") not in ("impersonate", "managedIdentity") or not isinstance(writer, str):
                 continue
             if table.fields.get("kind") == "sql":
-                key = ("sql", connection["server"], connection["database"], writer, *_sql_table(table))
+                key: Hashable = ("sql", connection["server"], connection["database"], writer, *_sql_table(table))
                 yield from self._built.get(key) or self._once(key, _sql(table, connection, writer, doc))
             elif doc.get("grant") != "none":
                 place: object = target.name if target else connection["uri"]
