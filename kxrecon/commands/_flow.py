@@ -56,10 +56,20 @@ def plan_over(
     past = history(JOURNAL, spec.scope.cluster_uri, wire_name(options))
     derived = derive(spec.desired, seen.state, seen.scope)
     made = draft(derived, seen.state, seen.scope, paused=past.paused, allow=spec.allow)
-    made = _told(made, past, seen.state)
+    made = _linted(_told(made, past, seen.state), spec, seen)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     given = {name: value for name, value in variable_values(options.variables).items() if name not in spec.secrets}
     return make(spec, made, seen.scope, wire=wire_name(options), created=created, variables=given), seen
+
+
+def _linted(made: Draft, spec: Spec, seen: Observation) -> Draft:
+    """The lint pack's findings as notes; the language service is left to ``kxrecon lint``, it takes seconds."""
+    from kxrecon.lint import check
+
+    found = check(spec.document, spec.desired, seen.state, deep=False).findings
+    refs = {ref.label: ref for ref in spec.desired.entities if ref.kind == "continuous_export"}
+    notes = (Finding("note", refs.get(one.entity), f"{one.code} {one.message}", one.remedy) for one in found)
+    return replace(made, findings=(*made.findings, *notes))
 
 
 def _told(made: Draft, past: History, observed: State) -> Draft:

@@ -6,13 +6,16 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kxrecon.commands import _flow, _options
 from kxrecon.commands._exit import DONE, FAILED
 from kxrecon.commands._terminal import show, write
 from kxrecon.errors import Problem, SpecError
 from kxrecon.report import problems as report
+
+if TYPE_CHECKING:
+    from kxrecon.spec import Spec
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +30,17 @@ def run(options: argparse.Namespace) -> int:
         spec = _flow.load(options)
     except SpecError as error:
         return _tell(options, error.problems, None)
-    return _tell(options, spec.notes, len(spec.desired.entities))
+    return _tell(options, [*spec.notes, *_lint(spec)], len(spec.desired.entities))
+
+
+def _lint(spec: Spec) -> list[Problem]:
+    """Findings of the lint pack as notes, without the language service: ``lint`` starts it, and fails on errors."""
+    from kxrecon.commands import lint
+
+    return [
+        Problem(f"{one.code} {one.message}", one.path, place, one.entity, one.remedy, "note")
+        for one, place in lint.placed(spec, lint.findings(spec, deep=False))
+    ]
 
 
 def _tell(options: argparse.Namespace, problems: Sequence[Problem], entities: int | None) -> int:
