@@ -26,9 +26,17 @@ class Functions(Protocol):
         """Bodies by name."""
 
 
-def result(query: str, database: str, tables: Tables, functions: Functions, depth: int = DEPTH) -> Columns | None:
+def result(
+    query: str,
+    database: str,
+    tables: Tables,
+    functions: Functions,
+    *,
+    depth: int = DEPTH,
+    tokens: Sequence[Token] | None = None,
+) -> Columns | None:
     """The columns of ``query`` in ``database``; None if they cannot be derived."""
-    pipes = stages(query)
+    pipes = stages(significant(query)) if tokens is None else stages(tokens)
     if pipes is None or not pipes or depth == 0:
         return None
     found = _source(pipes[0], database, tables, functions, depth)
@@ -37,9 +45,8 @@ def result(query: str, database: str, tables: Tables, functions: Functions, dept
     return found
 
 
-def stages(query: str) -> list[list[Token]] | None:
+def stages(parts: Sequence[Token]) -> list[list[Token]] | None:
     """The query between its pipes; None if it is more than one statement."""
-    parts = significant(query)
     found: list[list[Token]] = [[]]
     depth = 0
     for part in parts:
@@ -68,7 +75,7 @@ def _called(name: str, database: str, tables: Tables, functions: Functions, dept
     if not isinstance(body, str):
         return None
     inner = body.strip().removeprefix("{").removesuffix("}").strip().removesuffix(";")
-    return result(inner, database, tables, functions, depth - 1)
+    return result(inner, database, tables, functions, depth=depth - 1)
 
 
 def _through(stage: Sequence[Token], columns: Columns) -> Columns | None:

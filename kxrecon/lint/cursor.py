@@ -7,17 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kxrecon.kql_text import Token
-from kxrecon.lint.columns import stages
 from kxrecon.lint.rules import Export, Said, rule
 from kxrecon.model import Ref
 
 CLOCKS = frozenset({"ago", "now", "ingestion_time", "startofday", "endofday"})
 DROPPING = frozenset({"take", "limit", "top", "sample"})
-
-
-def _stages(export: Export) -> list[list[Token]]:
-    return stages(export.query) or []
 
 
 @rule("KX110", "error", "a fact table keeps no ingestion times", "over")
@@ -32,7 +26,7 @@ def no_ingestion_time(export: Export) -> Iterator[Said]:
 @rule("KX111", "warning", "a filter on time fights the cursor")
 def time_filter(export: Export) -> Iterator[Said]:
     """The cursor says what is new; a clock in a filter drops what arrives late, for good."""
-    for stage in _stages(export):
+    for stage in export.stages:
         if stage[0].text not in ("where", "filter"):
             continue
         for part, after in zip(stage, stage[1:], strict=False):
@@ -45,7 +39,7 @@ def time_filter(export: Export) -> Iterator[Said]:
 @rule("KX112", "warning", "the query drops records for good")
 def dropped(export: Export) -> Iterator[Said]:
     """``take`` keeps some records of a run; the cursor moves past all of them."""
-    for stage in _stages(export)[1:]:
+    for stage in export.stages[1:]:
         if stage[0].text in DROPPING:
             message = f"'{stage[0].text}' keeps a part of each run's records, and the cursor passes all of them"
             yield message, "leave it out, or filter by what the records hold", stage[0].start
@@ -54,7 +48,7 @@ def dropped(export: Export) -> Iterator[Said]:
 @rule("KX113", "note", "an aggregation counts each run by itself")
 def aggregated(export: Export) -> Iterator[Said]:
     """One result per run, not per hour or day."""
-    for stage in _stages(export)[1:]:
+    for stage in export.stages[1:]:
         if stage[0].text in ("summarize", "make-series", "distinct"):
             message = f"'{stage[0].text}' sees the records of one run only: readers have to aggregate once more"
             yield message, "export records, or a materialized view's source", stage[0].start

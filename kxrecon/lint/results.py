@@ -12,7 +12,7 @@ from kxrecon.lint.rules import Export, Said, rule
 def columns_differ(export: Export) -> Iterator[Said]:
     """Names, types and order have to be the same."""
     wanted: Columns = tuple((export.table.fields.get("columns") or ()) if export.table else ())
-    found = result(export.query, export.database, export.world.tables, export.world.stored)
+    found = result(export.query, export.database, export.world.tables, export.world.stored, tokens=export.tokens)
     if found is None or not wanted or found == wanted:
         return
     yield difference(found, wanted), "project the external table's columns, in their order, at the end of the query"

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Literal
 
 from kxrecon.kql_text import Token, significant
-from kxrecon.lint.columns import Columns
+from kxrecon.lint.columns import Columns, stages
 from kxrecon.model import Entity, Ref, State
 from kxrecon.surroundings import Stored, databases_read
 
@@ -102,6 +102,11 @@ class Export:
         return significant(self.query)
 
     @cached_property
+    def stages(self) -> list[list[Token]]:
+        """The query between its pipes; empty if it is more than one statement."""
+        return stages(self.tokens) or []
+
+    @cached_property
     def databases(self) -> frozenset[str]:
         """Every database that the query reads."""
         return databases_read(self.entity, self.world.stored)
@@ -110,11 +115,11 @@ class Export:
     def words(self) -> frozenset[str]:
         """All words of the query and of the stored functions that it calls."""
         functions = self.world.stored.functions(self.database)
-        waiting, words = [self.query], set[str]()
+        waiting, words = [self.tokens], set[str]()
         while waiting:
-            fresh = {part.text for part in significant(waiting.pop()) if part.kind == "word"} - words
+            fresh = {part.text for part in waiting.pop() if part.kind == "word"} - words
             words |= fresh
-            waiting += [body for name in fresh if isinstance(body := functions.get(name), str)]
+            waiting += [significant(body) for name in fresh if isinstance(body := functions.get(name), str)]
         return frozenset(words)
 
     @property
