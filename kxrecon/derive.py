@@ -11,10 +11,11 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 
-from kxrecon.kinds import kind
+from kxrecon import handover
+from kxrecon.kinds import World, kind
 from kxrecon.kinds.sql import sql_grant, sql_user
 from kxrecon.links import LinkBuilder
-from kxrecon.model import Entity, Finding, Reading, Ref, State
+from kxrecon.model import Change, Entity, Finding, Reading, Ref, State
 from kxrecon.prune import Pruning
 from kxrecon.scope import Scope
 from kxrecon.surroundings import Stored
@@ -40,7 +41,7 @@ def derive(desired: State, observed: State | None, scope: Scope) -> Derivation:
     needs: dict[Ref, tuple[Ref, ...]] = {}
     for entity, links in found:
         if entity.attributes.get("grants") == "check":
-            missing = [part for link in links for part in _check(link, entity, seen)]
+            missing = [part for link in links for part in _check(link, entity, World(scope, seen, desired))]
             wanted.findings.extend(missing)
             needs[entity.ref] = tuple([part.ref for part in missing if part.ref])
         else:
@@ -134,8 +135,10 @@ def _table_of(export: Entity, desired: State, seen: State) -> Entity | None:
     return desired.entities.get(ref) or seen.entities.get(ref)
 
 
-def _check(link: Entity, export: Entity, seen: State) -> Iterator[Finding]:
+def _check(link: Entity, export: Entity, world: World) -> Iterator[Finding]:
+    seen = world.observed
     if link.ref in seen.entities or kind(link.ref.kind).covers(link, seen):
         return
     reason = "could not be read" if seen.gap(link.ref) else "is missing"
-    yield Finding("handover", link.ref, f"{reason}, and {export.ref.label} needs it (grants: check)")
+    message = f"{reason}, and {export.ref.label} needs it (grants: check)"
+    yield Finding("handover", link.ref, message, handover.commands(Change(link.ref, "create", None, link), world))

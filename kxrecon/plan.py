@@ -87,7 +87,7 @@ def draft(
     desired, guarded = lockout.guarded(desired, observed, scope)
     differences = diff(desired, observed)
     world = World(scope, observed, desired)
-    changes, held = withheld.permitted(differences, derivation, scope)
+    changes, held = withheld.permitted(differences, derivation, world)
     nodes = _nodes(changes, derivation.needs, world)
     nodes, refused = withheld.without_refused(nodes)
     actions = tuple(_without_restart(action, paused) for action in _actions(order(nodes)))

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from kxrecon import handover
 from kxrecon.derive import Derivation
 from kxrecon.diff import Differences
 from kxrecon.graph import Node
-from kxrecon.kinds import kind
+from kxrecon.kinds import World, kind
 from kxrecon.model import Change, Finding, Ref, State
-from kxrecon.scope import Scope
 
 
 def standstill(observed: State) -> Iterator[Finding]:
@@ -39,7 +39,7 @@ def unverifiable(differences: Differences) -> list[Finding]:
     ]
 
 
-def permitted(differences: Differences, derivation: Derivation, scope: Scope) -> tuple[list[Change], list[Finding]]:
+def permitted(differences: Differences, derivation: Derivation, world: World) -> tuple[list[Change], list[Finding]]:
     """Split off what this pipeline may not write, and what waits for it."""
     findings: list[Finding] = []
     mine: list[Change] = []
@@ -50,16 +50,16 @@ def permitted(differences: Differences, derivation: Derivation, scope: Scope) ->
     }
     for change in differences.changes:
         plane = kind(change.ref.kind).PLANE
-        if scope.manages(plane) == "apply":
+        manage = world.scope.manages(plane)
+        if manage == "apply":
             mine.append(change)
-        if scope.manages(plane) != "check":  # off: nobody looked, so nobody can tell
+        if manage != "check":  # off: nobody looked, so nobody can tell
             continue
         if change.verb != "delete":
             missing[change.ref] = f"{change.ref}"
         reasons = f"; {', '.join(change.entity.reasons)}" if change.entity.reasons else ""
-        findings.append(
-            Finding("handover", change.ref, f"{change.verb} is left to its owner (manage: {plane}: check){reasons}")
-        )
+        message = f"{change.verb} is left to its owner (manage: {plane}: check){reasons}"
+        findings.append(Finding("handover", change.ref, message, handover.commands(change, world)))
     waiting = True
     while waiting:
         waiting = False

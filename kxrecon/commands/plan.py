@@ -25,6 +25,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=PLAN, metavar="FILE", help=f"where to save the plan (default {PLAN})"
     )
+    parser.add_argument(
+        "--handover", type=Path, metavar="DIR", help="write what others have to run, one script for each owner"
+    )
     parser.add_argument("--brief", action="store_true", help="without the requests")
     parser.add_argument("--detailed-exitcode", action="store_true", help="exit 2 if the plan is not empty")
 
@@ -35,10 +38,24 @@ def run(options: argparse.Namespace) -> int:
 
     made = _flow.plan(options, _flow.load(options))
     planfile.save(made, options.out)
+    written = _hand_over(made, options.handover) if options.handover else ()
     _show(options, made)
+    if written and not (options.json or options.markdown):
+        show(options, [line(f"for others to run: {', '.join(written)}", "dim")])
     if _blind(made):
         return FAILED
     return PENDING if made.actions and options.detailed_exitcode else DONE
+
+
+def _hand_over(made: Plan, folder: Path) -> list[str]:
+    """Write one script for each owner of what this pipeline may not write; the names of the files."""
+    from kxrecon.handover import scripts
+
+    folder.mkdir(parents=True, exist_ok=True)
+    found = scripts(made.findings)
+    for script in found:
+        (folder / script.name).write_text(script.text, encoding="utf-8")
+    return [str(folder / script.name) for script in found]
 
 
 def _blind(made: Plan) -> bool:
