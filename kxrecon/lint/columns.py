@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from kxrecon.kql_text import Token, significant
+from kxrecon.kql_text import Token, significant, unquote
 
 Columns = tuple[tuple[str, str], ...]
 Tables = Mapping[tuple[str, ...], Columns]
@@ -65,6 +65,9 @@ def _source(stage: Sequence[Token], database: str, tables: Tables, functions: Fu
     words = [part.text for part in stage]
     if len(words) == 1:
         return tables.get((database, words[0])) or _called(words[0], database, tables, functions, depth)
+    if len(words) == 3 and (words[0], words[2]) == ("[", "]") and stage[1].kind == "string":
+        name = unquote(words[1])
+        return tables.get((database, name)) or _called(name, database, tables, functions, depth)
     if len(words) == 3 and words[1:] == ["(", ")"]:
         return _called(words[0], database, tables, functions, depth)
     return None
