@@ -12,12 +12,12 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
 from kxrecon.errors import ApplyError, KxreconError, PlaneError, Unanswered
-from kxrecon.leaves import bind, request_unknowns
+from kxrecon.leaves import bind, request_unknowns, shown_text
 from kxrecon.model import Action, Outcome, Ref, Request, Unknown
 from kxrecon.observe import Planes
 from kxrecon.plan import Plan
@@ -25,6 +25,8 @@ from kxrecon.recheck import Recheck
 from kxrecon.scope import Scope
 
 ALREADY = "was already so"
+# Seconds before a request is sent again whose answer was lost and of which a fresh read shows nothing.
+PAUSES = (1.0, 5.0, 20.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Applier:
     workers: int = 8
     stop: threading.Event = field(default_factory=threading.Event)
     paused: frozenset[Ref] = frozenset()
+    pause: Callable[[float], None] = time.sleep
     defect: Exception | None = None
 
     def __post_init__(self) -> None:
@@ -173,13 +176,27 @@ class Applier:
             if leaf not in self._known and (found := self._recheck.attribute(leaf.ref, leaf.attribute)):
                 self._known[leaf] = found
         bound = bind(request, self._known.get, self.secrets)
+        for seconds in PAUSES if _may_repeat(action, bound) else ():
+            with suppress(Unanswered):
+                return self._attempt(action, bound)
+            self.pause(seconds)
+        return self._attempt(action, bound)
+
+    def _attempt(self, action: Action, bound: Request) -> str:
+        """Send once; a lost answer is no failure if a read made now shows what was wanted. Raises Unanswered."""
         try:
-            answer = self.planes[request.plane].write(bound)
+            answer = self.planes[bound.plane].write(bound)
         except Unanswered as error:
             if not self._recheck.arrived(action):
                 raise Unanswered(f"{error}; a fresh read does not show it") from error
             return "the answer was lost, but a fresh read shows it"
         return str(answer.get("told") or "")
+
+
+def _may_repeat(action: Action, request: Request) -> bool:
+    """Whether a request may be sent again after a fresh read that does not show what it does: everything that
+    states how things shall be, but no ``.export``, which writes files each time."""
+    return bool(action.changes) and not shown_text(request.text).lstrip().startswith(".export")
 
 
 def _past(outcome: Outcome) -> str:
