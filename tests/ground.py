@@ -79,6 +79,8 @@ class Ground:
         self.sent: list[Sent] = []
         self.pilot = Pilot()
         self.forecast = Forecast()
+        self.tamper: Callable[[Sent, Any], Any] | None = None
+        """Turns the JSON that a service answers into another one."""
         self.ends: Any = None
         self.name = f"sandbox:{folder / 'sandbox.db'}"
         self.clients: Mapping[str, Any] = {}
@@ -163,7 +165,11 @@ class Ground:
             text = ""
             if service not in ("arm", "dfs") and environ["REQUEST_METHOD"] == "POST":
                 text = str(json.loads(environ["wsgi.input"].getvalue()).get("csl"))
-            self.sent.append(Sent(service, environ["REQUEST_METHOD"], operation, text))
+            sent = Sent(service, environ["REQUEST_METHOD"], operation, text)
+            self.sent.append(sent)
+            if self.tamper is not None:
+                answered = b"".join(app(environ, start_response))
+                return [json.dumps(self.tamper(sent, json.loads(answered or b"null"))).encode()]
             if not self.forecast.rules:
                 return app(environ, start_response)
             weather = self._weathers.get(service)
@@ -213,6 +219,7 @@ def ground(
             time.world, budget = made.ends.world, Budget()
             patience = partial(Retry, clock=Clock(time.now, time.sleep, random.Random(1).random))
             stack.enter_context(mock.patch("kxrecon.planes.connect.Retry", patience))
+            stack.enter_context(mock.patch("kxrecon.apply.PAUSES", (0.0, 0.0, 0.0)))
         wire = Wire(made.name, made.ends.kusto, made.ends.arm, made.ends.dfs, made.ends.sql)
         known = tuple(spec.secrets[name] for name in spec.secrets)
         for read_only in (False, True):
