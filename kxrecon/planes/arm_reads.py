@@ -82,6 +82,17 @@ def _role_definitions(clients: Clients, read: Read) -> Answer:
     return [rest(row) for row in rows]
 
 
+def _permissions(clients: Clients, read: Read) -> Answer:
+    """What the caller may do at a resource: the actions of each of its assignments there."""
+    scope = read.argument("scope").strip("/")
+    at = located("/" + scope.partition("/blobServices/")[0])
+    below = scope.split("/providers/", 1)[1].split("/")
+    rows = clients.authorization(at["subscription"]).permissions.list_for_resource(
+        at["resource_group"], below[0], "/".join(below[1:-2]), below[-2], below[-1]
+    )
+    return [rest(row) for row in rows]
+
+
 def _cluster_principals(clients: Clients, read: Read) -> Answer:
     at = located(read.argument("resourceId"))
     assignments = clients.kusto(at["subscription"]).cluster_principal_assignments
@@ -138,6 +149,7 @@ READS: Mapping[str, Callable[[Clients, Read], Answer]] = {
     "userAssignedIdentities.get": _user_identity,
     "roleAssignments.list": _role_assignments,
     "roleDefinitions.list": _role_definitions,
+    "permissions.list": _permissions,
     "clusterPrincipals.list": _cluster_principals,
     "storageAccounts.get": _storage_account,
     "blobContainers.get": _container,

@@ -1,0 +1,66 @@
+"""``kxrecon permissions SPEC…``: the least rights to plan and to apply it; ``--check`` asks whether you have them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from kxrecon.commands import _flow, _options
+from kxrecon.commands._exit import DONE, PENDING
+from kxrecon.commands._terminal import show, write
+from kxrecon.commands._wire import planes
+from kxrecon.report.lines import line
+from kxrecon.report.table import table
+
+if TYPE_CHECKING:
+    from kxrecon.permissions import Right
+    from kxrecon.spec import Spec
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Specs, whether to ask, where, output."""
+    _options.specs(parser)
+    parser.add_argument("--check", action="store_true", help="ask each service whether you have them")
+    _options.surroundings(parser)
+    _options.output(parser, markdown=False)
+
+
+def run(options: argparse.Namespace) -> int:
+    """0; with --check 2 if a right is missing."""
+    from kxrecon.derive import derive
+    from kxrecon.permissions import rights
+
+    spec = _flow.load(options)
+    scope = _flow.surroundings(spec)
+    wanted = rights(derive(spec.desired, None, scope).desired, scope)
+    found = _checked(options, spec, wanted) if options.check else [("", "")] * len(wanted)
+    if options.json:
+        rows = [
+            asdict(one) | ({"has": has, "why": why} if options.check else {})
+            for one, (has, why) in zip(wanted, found, strict=True)
+        ]
+        write(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
+    else:
+        _show(options, wanted, found)
+    return PENDING if any(has == "no" for has, _ in found) else DONE
+
+
+def _checked(options: argparse.Namespace, spec: Spec, wanted: list[Right]) -> list[tuple[str, str]]:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from kxrecon.permissions import has
+
+    with planes(options, spec, spec.scope, read_only=True) as clients, ThreadPoolExecutor(options.max_parallel) as pool:
+        return list(pool.map(lambda right: has(right, clients), wanted))
+
+
+def _show(options: argparse.Namespace, wanted: list[Right], found: list[tuple[str, str]]) -> None:
+    for verb in ("plan", "apply"):
+        show(options, [line(f"to {verb}", "bold")])
+        rows = []
+        for one, (has, why) in zip(wanted, found, strict=True):
+            yours = [has + (f" ({why})" if why else "")] if options.check else []
+            rows += [[*yours, one.plane, one.role, one.reason, one.where]] if one.verb == verb else []
+        show(options, table([*(["yours"] if options.check else []), "plane", "role", "for", "on"], rows))

@@ -1,0 +1,81 @@
+"""The least rights by plane and place, and whether the caller has them, asked of the services themselves."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from kxrecon import cli
+
+from .test_ownership import spec
+
+CALLER = "99999999-0000-4000-8000-000000000001"
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+
+    def run(*argv):
+        code = cli.main([*argv])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def rows(out, verb):
+    return {(one["plane"], one["role"]): one.get("has") for one in json.loads(out) if one["verb"] == verb}
+
+
+def test_the_rights_follow_from_what_is_planned(run):
+    _, out, _ = run("permissions", spec("ours", "A"), "--json")
+    assert set(rows(out, "plan")) == {
+        ("kusto", "Database Viewer"),
+        ("kusto", "Database Admin"),
+        ("kusto", "AllDatabasesMonitor"),
+        ("arm", "Reader"),
+    }
+    # the account is only found when it is looked for, so the role assignment's place is not known offline
+    assert set(rows(out, "apply")) == {
+        ("kusto", "Database Admin"),
+        ("kusto", "AllDatabasesAdmin"),
+        ("arm", "Contributor"),
+    }
+
+
+def test_a_plane_that_is_only_checked_needs_no_right_to_write(run):
+    _, out, _ = run("permissions", spec("ours", "A", more="manage: { arm: check, kusto: off }"), "--json")
+    assert rows(out, "apply") == {}
+    assert set(rows(out, "plan")) == {("arm", "Reader")}
+
+
+def test_check_asks_the_services(run):
+    path = spec("ours", "A")
+    code, out, _ = run("sandbox", "inventory", path)
+    world = json.loads(out)
+    world["caller"] = {"objectId": CALLER, "displayName": "pipeline", "type": "ServicePrincipal", "roles": ["Reader"]}
+    with open("world.json", "w") as file:
+        json.dump(world, file)
+    code, out, err = run("permissions", path, "--check", "--json", "--sandbox", "--inventory", "world.json")
+    assert code == 2, err
+    assert rows(out, "plan")["arm", "Reader"] == "yes"
+    assert rows(out, "apply")["arm", "Contributor"] == "no"
+
+
+def test_kusto_rights_are_the_callers_own_roles(run):
+    path = spec("ours", "A")
+    world = json.loads(run("sandbox", "inventory", path)[1])
+    world["caller"] = {"objectId": CALLER, "displayName": "pipeline", "type": "ServicePrincipal"}
+    with open("world.json", "w") as file:
+        json.dump(world, file)
+    assert run("plan", path, "--sandbox", "--inventory", "world.json")[0] == 0
+    code, out, _ = run("permissions", path, "--check", "--json", "--sandbox")
+    assert code == 0 and rows(out, "plan")["kusto", "Database Viewer"] == "unknown", "no role is shown at all"
+    grant = f".add database Telemetry viewers ('aadapp={CALLER}')"
+    assert run("sandbox", "kql", "--database", "Telemetry", grant)[0] == 0
+    code, out, _ = run("permissions", path, "--check", "--json", "--sandbox")
+    assert rows(out, "plan")["kusto", "Database Viewer"] == "yes"
+    assert rows(out, "plan")["kusto", "Database Admin"] == "no"
+    assert code == 2
