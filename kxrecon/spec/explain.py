@@ -21,6 +21,7 @@ _TYPES: Final[Mapping[str, str]] = {
     "null": "nothing",
 }
 _SHOWN: Final = 60
+_GUESSED: Final = 100  # unknown fields of one mapping for which the nearest known one is looked up: it takes a while
 
 
 def explain(
@@ -39,8 +40,9 @@ def _problems(error: Any, path: SpecPath) -> Iterator[Problem]:
     label = _label(path)
     words = error.validator
     if words == "additionalProperties":
-        for key in _extra(error):
-            yield Problem(f"unknown field '{key}'", (*path, key), entity=label, remedy=_field_remedy(key, error.schema))
+        for number, key in enumerate(_extra(error)):
+            remedy = _field_remedy(key, error.schema) if number < _GUESSED else None
+            yield Problem(f"unknown field '{key}'", (*path, key), entity=label, remedy=remedy)
     elif words == "not":
         yield Problem(f"'{path[-1]}' does not go with {_expected(error)}", path, entity=label)
     elif words == "required":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from kxrecon.errors import Place, Problem
@@ -28,13 +28,14 @@ class Source:
     problems: tuple[Problem, ...] = ()
     aliases: bool = False
     nulls: bool = False
+    _order: dict[int, dict[str, int]] = field(default_factory=dict, repr=False, compare=False)
 
     def find(self, path: SpecPath) -> Place | None:
         """Where this file sets the value at ``path``; None if it does not."""
         here: Value = self.document
         mark = 0
         for step in path:
-            index = _index(here, step)
+            index = self._index(here, step)
             if index is None:
                 return None
             mark = self.marks[id(here)][index]
@@ -45,7 +46,7 @@ class Source:
         """Whether this file sets ``path``, and to what."""
         here: Value = self.document
         for step in path:
-            if _index(here, step) is None:
+            if self._index(here, step) is None:
                 return False, None
             here = here[step]
         return True, here
@@ -54,10 +55,15 @@ class Source:
         """A packed position as people count."""
         return Place(self.file, (mark >> SHIFT) + 1, min(mark & COLUMN, COLUMN) + 1)
 
-
-def _index(container: Value, step: str | int) -> int | None:
-    if isinstance(container, dict):
-        return list(container).index(step) if step in container else None
-    if isinstance(container, list) and isinstance(step, int) and step < len(container):
-        return step
-    return None
+    def _index(self, container: Value, step: str | int) -> int | None:
+        """The position of a key or item; those of a mapping are counted once, or many problems in it take for ever."""
+        if isinstance(container, dict):
+            if step not in container:
+                return None
+            known = self._order.get(id(container))
+            if known is None:
+                known = self._order[id(container)] = {key: number for number, key in enumerate(container)}
+            return known[str(step)]
+        if isinstance(container, list) and isinstance(step, int) and step < len(container):
+            return step
+        return None
