@@ -94,8 +94,8 @@ def apply_line(options: argparse.Namespace, spec: Spec) -> str:
     """The command line that makes the spec true, with the same variables and the same wire."""
     if not spec.files:
         return ""
-    specs, _ = split(options.what)
-    words = ["kxrecon", "apply", *specs]
+    specs = [one for one in split(options.what)[0] if not one.endswith(".json")]
+    words = ["kxrecon", "apply", *(specs or spec.files)]
     words += [word for pair in options.variables for word in ("--var", pair)]
     if options.sandbox_file:
         words += ["--sandbox-file", str(options.sandbox_file)]

@@ -36,7 +36,7 @@ def surroundings(parser: argparse.ArgumentParser) -> None:
         "--inventory", type=Path, metavar="FILE", help="what exists in a new sandbox (else what the spec addresses)"
     )
     group.add_argument(
-        "--max-parallel", type=_count, default=8, metavar="N", help="requests at the same time (default 8)"
+        "--max-parallel", type=count, default=8, metavar="N", help="requests at the same time (default 8)"
     )
 
 
@@ -61,7 +61,8 @@ def allowances(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
+    """A number from 1 to 64."""
     number = int(text) if text.isascii() and text.isdigit() else 0
     if not 1 <= number <= 64:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 64")

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kxrecon.commands import _flow, _gate, _lock, _options
+from kxrecon.commands import _flow, _gate, _healthy, _lock, _options
 from kxrecon.commands._applied import Ending, tell, worst
 from kxrecon.commands._exit import FAILED
 from kxrecon.commands._files import JOURNAL, PLAN
@@ -46,6 +46,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     _options.allowances(parser)
     parser.add_argument("--force", action="store_true", help="change more than 30 %% of an estate at once")
+    _healthy.arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -62,7 +63,8 @@ def run(options: argparse.Namespace) -> int:
         _lock.held(options.lock, spec, lost),
         planes(options, spec, spec.scope, read_only=False) as clients,
     ):
-        return _Apply(options, plan, spec, clients, stop).run()
+        code = _Apply(options, plan, spec, clients, stop).run()
+        return _healthy.gate(options, plan, spec, clients, code)
 
 
 def _chosen(options: argparse.Namespace) -> tuple[Plan, Spec]:
