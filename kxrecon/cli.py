@@ -37,6 +37,7 @@ VERBS: Mapping[str, str] = {
     "status": "how exports run: last run, lateness, failures; exit 2 if one is late or failing",
     "explain": "one export with everything that it needs, and whether it has it",
     "graph": "draw what exports read, write and run as: a tree, Mermaid or DOT",
+    "diff": "show what two environments ask for differently",
     "permissions": "tell which rights plan and apply need, and with --check whether you have them",
     "schema": "print the JSON Schema of the spec, for editors",
     "sandbox": "an Azure for one team on this machine: serve it, look into it, let its exports run",

@@ -117,11 +117,11 @@ def _compare_fields(entity: Entity, seen: Entity) -> tuple[Change | None, list[s
             hidden.append(name)
     if not changed:
         return None, hidden
-    explained = tuple(part for name, value in changed.items() for part in _explain(name, seen.fields.get(name), value))
+    explained = tuple(part for name, value in changed.items() for part in explain(name, seen.fields.get(name), value))
     return Change(entity.ref, "update", seen, entity, explained), hidden
 
 
-def _explain(name: str, observed: Value, desired: Value) -> list[FieldChange]:
+def explain(name: str, observed: Value, desired: Value) -> list[FieldChange]:
     """Field-level differences inside one unequal field, by DeepDiff where the field is a record or list of records."""
     if not (isinstance(desired, Mapping | tuple) and isinstance(observed, Mapping | tuple)):
         return [FieldChange(name, observed, desired)]

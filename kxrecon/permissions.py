@@ -193,4 +193,5 @@ def _sql_right(right: Right, plane: PlaneClient) -> tuple[Has, str]:
     return ("yes" if rows and rows[0][0] else "no"), ""
 
 
-_ASK: Mapping[Plane, Callable[[Right, PlaneClient], tuple[Has, str]]] = {"kusto": _kusto, "arm": _arm, "adls": _adls, "sql": _sql_right}
+_Ask = Callable[[Right, PlaneClient], tuple[Has, str]]
+_ASK: Mapping[Plane, _Ask] = {"kusto": _kusto, "arm": _arm, "adls": _adls, "sql": _sql_right}

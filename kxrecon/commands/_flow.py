@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from kxrecon.commands import _gate
 from kxrecon.commands._files import JOURNAL
 from kxrecon.commands._options import variable_values
 from kxrecon.commands._wire import planes, wire_name
@@ -39,6 +40,7 @@ def surroundings(spec: Spec) -> Scope:
 
 def plan(options: argparse.Namespace, spec: Spec) -> Plan:
     """Read the cluster and say what would change; writes nothing, and could not."""
+    _gate.check_cluster(spec)
     with planes(options, spec, spec.scope, read_only=True) as clients:
         return plan_over(options, spec, clients)[0]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from kxrecon.errors import PlanError
 
@@ -37,8 +38,25 @@ def check_wire(plan: Plan, wire: str) -> None:
     raise PlanError(f"the plan was made for {plan.wire}, not for {wire}: {remedy}, or run plan again")
 
 
+def check_cluster(spec: Spec) -> None:
+    """A spec whose cluster.uri and cluster.resourceId name two clusters would read one and write to the other."""
+    host = (urlsplit(spec.scope.cluster_uri).hostname or "").lower()
+    named = spec.scope.cluster_id.rstrip("/").rpartition("/")[2].lower()
+    if named and ".kusto." in host and host.partition(".")[0] != named:
+        place = spec.place(("cluster", "resourceId"))
+        at = f"{place}: " if place else ""
+        raise PlanError(
+            f"{at}cluster.uri is {spec.scope.cluster_uri}, but cluster.resourceId names the cluster '{named}': "
+            "this spec mixes two environments, so nothing was read"
+        )
+
+
 def check_spec(plan: Plan, spec: Spec) -> None:
     """What was reviewed is what runs: the spec must still be the one that the plan was made from."""
+    if plan.cluster_uri != spec.scope.cluster_uri:
+        raise PlanError(
+            f"the plan was made for {plan.cluster_uri}, but the spec now names {spec.scope.cluster_uri}: run plan again"
+        )
     if plan.spec_digest != spec.digest:
         files = ", ".join(plan.spec_files)
         raise PlanError(f"the spec ({files}) or its variables changed since the plan was made: run plan again")

@@ -43,12 +43,17 @@ def drift(plan: Plan) -> Iterator[Line]:
         yield line()
         yield line(title, "bold")
         for change in view.changes(actions):
-            yield _title(change.verb, change.ref.kind, view.name(change.ref, change.entity))
-            yield from _reasons(change.entity.reasons)
-            yield from _fields(change)
+            yield from change_lines(change)
     yield from findings(plan.findings)
     yield line()
     yield line(_verdict(plan), "bold")
+
+
+def change_lines(change: Change) -> Iterator[Line]:
+    """One change without its requests: what, why, and each field that differs."""
+    yield _title(change.verb, change.ref.kind, view.name(change.ref, change.entity))
+    yield from _reasons(change.entity.reasons)
+    yield from _fields(change)
 
 
 def heading(word: str, plan: Plan) -> Iterator[Line]:
