@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from kxrecon.commands import _flow, _options
 from kxrecon.commands._exit import DONE, FAILED, PENDING
 from kxrecon.commands._terminal import show, write
+from kxrecon.commands._wire import planes
+
+if TYPE_CHECKING:
+    from kxrecon.plan import Plan
+    from kxrecon.spec import Spec
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,11 +22,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     _options.specs(parser)
     _options.surroundings(parser)
     _options.output(parser)
+    parser.add_argument(
+        "--blame", action="store_true", help="say who changed it last, from the database's journal (admins only)"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """0 if nothing differs, 2 if something does, 1 if that cannot be told because reads failed."""
-    found = _flow.plan(options, _flow.load(options))
+    spec = _flow.load(options)
+    found = _blamed(options, spec) if options.blame else _flow.plan(options, spec)
     if options.json:
         from kxrecon.planfile import to_json
 
@@ -37,3 +48,16 @@ def run(options: argparse.Namespace) -> int:
     if any(finding.kind == "unknown" for finding in found.findings):
         return FAILED
     return PENDING if found.blocked else DONE
+
+
+def _blamed(options: argparse.Namespace, spec: Spec) -> Plan:
+    """The plan with a note for each change: when, by whom and with which command it was last changed."""
+    from kxrecon.planes.failures import masked
+    from kxrecon.verify.blame import blame, database_of, journal
+
+    with planes(options, spec, spec.scope, read_only=True) as clients:
+        found, _ = _flow.plan_over(options, spec, clients)
+        refs = [ref for action in found.actions for ref in action.refs]
+        databases = sorted({name for ref in refs if (name := database_of(ref))})
+        answers = {journal(name): clients["kusto"].read(journal(name)) for name in databases}
+    return replace(found, findings=(*found.findings, *blame(refs, answers, masked)))
