@@ -9,8 +9,9 @@ import pytest
 from kxrecon import cli
 from kxrecon.report import graph
 from kxrecon.verdicts import Edge, Node, Picture
+from kxrecon.verify import survey
 
-from .conftest import SEED, URI
+from .conftest import DATABASE, SEED, URI
 
 
 @pytest.fixture
@@ -97,3 +98,33 @@ def test_hostile_names_stay_text_in_pictures():
     assert drawn.count("\n") == 5 and "<b>" not in drawn and 'click n0 "' not in drawn
     lines = graph.dot(picture).splitlines()
     assert len(lines) == 7 and r"label=\"" not in graph.dot(picture)
+
+
+def questions(estate):
+    """How many questions a survey of the whole cluster asks, by plane."""
+    counted = {}
+
+    class Counting:
+        def __init__(self, name, plane):
+            self.name, self.plane = name, plane
+
+        def read(self, read):
+            counted[self.name] = counted.get(self.name, 0) + 1
+            return self.plane.read(read)
+
+    with estate.planes() as planes:
+        asking = {name: Counting(name, plane) for name, plane in planes.items()}
+        known = survey(estate.spec.scope, estate.spec.desired, asking, everything=True)
+    return counted, len(list(known.subjects()))
+
+
+def test_the_number_of_reads_does_not_grow_with_healthy_exports(estate):
+    before, few = questions(estate)
+    key = (URI, DATABASE, "EventsToBlob")
+    job = estate.store.get("continuous_export", *key)
+    for number in range(40):
+        name = f"Copy{number}"
+        estate.store.put("continuous_export", (URI, DATABASE, name), {**job, "name": name})
+    after, many = questions(estate)
+    assert (few, many) == (5, 45)
+    assert after == before
