@@ -33,11 +33,13 @@ def findings(desired: State, observed: State, scope: Scope) -> Iterator[Finding]
 
 
 def _grant(entity: Entity, pruning: Pruning, scope: Scope) -> Iterator[Finding]:
+    if pruning.takes(entity):
+        return
     users = pruning.users(entity)
     if users:
         message = f"carries the mark {scope.mark}, and is kept for {', '.join(users)}, which this spec does not have"
         yield Finding("left-behind", entity.ref, message)
-    elif not pruning.takes(entity):
+    else:
         message = f"carries the mark {scope.mark}, and nothing needs it any more"
         remedy = f"prune: {{ grants: owned }} removes it; without the mark in its {_field(entity.ref)} it is released"
         yield Finding("left-behind", entity.ref, message, remedy)

@@ -51,7 +51,10 @@ class Pruning:
             return True
         how = self._scope.prune.get(SECTIONS.get(ref.kind, ""), "none")
         if how == "owned" or (how == "all" and ref.kind in ONLY_OWNED):
-            return entity.owner == self._scope.mark and not self.users(entity)
+            # Who else relies on a grant is asked again for all kinds (``relied.py``); a target whose connection string
+            # is masked only shows here.
+            unused = ref.kind != "role_assignment" or not self.users(entity)
+            return entity.owner == self._scope.mark and unused
         return how == "all"
 
     @cached_property
@@ -71,7 +74,9 @@ class Pruning:
         return tuple(sorted(one.ref.label for one in self.staying if self._relies(one, entity.ref)))
 
     def _relies(self, export: Entity, grant: Ref) -> bool:
-        """In doubt yes: an identity or a way in that cannot be read may be this one."""
+        """In doubt yes: what cannot be read may be this one. A disabled export relies on nothing."""
+        if export.fields.get("isDisabled") is True:
+            return False
         if not _may_be(export.fields.get("managedIdentity"), grant.name[2]):
             return False
         if grant.kind == "database_role":

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kxrecon.commands import _flow, _gate, _healthy, _lock, _options
+from kxrecon.commands import _fleet, _flow, _gate, _healthy, _lock, _options
 from kxrecon.commands._applied import Ending, tell, worst
 from kxrecon.commands._exit import FAILED
 from kxrecon.commands._files import JOURNAL, PLAN
@@ -46,11 +46,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     _options.allowances(parser)
     parser.add_argument("--force", action="store_true", help="change more than 30 %% of an estate at once")
+    _fleet.arguments(parser, stop=True)
     _healthy.arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """0 converged, 2 done but something is left for others, 1 failed or still different, 130 interrupted."""
+    found = None if _plan_file(options.what) else _fleet.fleet(options, options.what)
+    return _one(options) if found is None else _fleet.in_waves(options, found, _one)
+
+
+def _one(options: argparse.Namespace) -> int:
     plan, spec = _chosen(options)
     _check(options, plan, spec)
     stop = threading.Event()

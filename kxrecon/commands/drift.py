@@ -7,10 +7,11 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kxrecon.commands import _flow, _options
+from kxrecon.commands import _fleet, _flow, _options
 from kxrecon.commands._exit import DONE, FAILED, PENDING
 from kxrecon.commands._terminal import show, write
 from kxrecon.commands._wire import planes
+from kxrecon.errors import UsageError
 
 if TYPE_CHECKING:
     from kxrecon.plan import Plan
@@ -22,6 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     _options.specs(parser)
     _options.surroundings(parser)
     _options.output(parser)
+    _fleet.arguments(parser)
     parser.add_argument(
         "--blame", action="store_true", help="say who changed it last, from the database's journal (admins only)"
     )
@@ -29,6 +31,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """0 if nothing differs, 2 if something does, 1 if that cannot be told because reads failed."""
+    many = _fleet.fleet(options, options.specs)
+    if many is not None:
+        if options.blame:
+            raise UsageError("--blame looks at one cluster: name one spec")
+        return _fleet.plans(options, many, _meaning, save=False, title="drift")
     spec = _flow.load(options)
     found = _blamed(options, spec) if options.blame else _flow.plan(options, spec)
     if options.json:
@@ -43,6 +50,10 @@ def run(options: argparse.Namespace) -> int:
         from kxrecon.report import text
 
         show(options, text.drift(found))
+    return _meaning(found)
+
+
+def _meaning(found: Plan) -> int:
     if found.actions:
         return PENDING
     if any(finding.kind == "unknown" for finding in found.findings):

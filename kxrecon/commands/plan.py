@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kxrecon.commands import _flow, _options
+from kxrecon.commands import _fleet, _flow, _options
 from kxrecon.commands._exit import DONE, FAILED, PENDING
 from kxrecon.commands._files import PLAN
 from kxrecon.commands._terminal import show, write
@@ -22,6 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     _options.specs(parser)
     _options.surroundings(parser)
     _options.output(parser)
+    _fleet.arguments(parser)
     parser.add_argument(
         "--out", type=Path, default=PLAN, metavar="FILE", help=f"where to save the plan (default {PLAN})"
     )
@@ -33,7 +34,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Make the plan, save it, show it."""
+    """Make the plan, save it, show it; a plan for each spec of a fleet."""
+    found = _fleet.fleet(options, options.specs)
+    if found is not None:
+        return _fleet.plans(options, found, lambda made: _meaning(options, made), save=True, title="plan")
+    return _one(options)
+
+
+def _one(options: argparse.Namespace) -> int:
     from kxrecon import planfile
 
     made = _flow.plan(options, _flow.load(options))
@@ -42,6 +50,10 @@ def run(options: argparse.Namespace) -> int:
     _show(options, made)
     if written and not (options.json or options.markdown):
         show(options, [line(f"for others to run: {', '.join(written)}", "dim")])
+    return _meaning(options, made)
+
+
+def _meaning(options: argparse.Namespace, made: Plan) -> int:
     if _blind(made):
         return FAILED
     return PENDING if made.actions and options.detailed_exitcode else DONE

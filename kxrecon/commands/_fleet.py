@@ -1,0 +1,183 @@
+"""The verbs over many clusters: one plan and one outcome for each, read concurrently, told together."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kxrecon.commands import _flow, _gate
+from kxrecon.commands._exit import DONE, FAILED, INTERRUPTED, PENDING
+from kxrecon.commands._files import STATE
+from kxrecon.commands._options import variable_values
+from kxrecon.commands._terminal import show, write
+from kxrecon.commands._wire import planes_on, sandbox_file, wire
+from kxrecon.errors import KxreconError, PlanError
+from kxrecon.fleet import Member, claims, members, shard
+from kxrecon.report.fleet import Row, markdown, summary, text
+
+if TYPE_CHECKING:
+    from kxrecon.plan import Plan
+    from kxrecon.planes import Wire
+    from kxrecon.spec import Spec
+
+PLANS = STATE / "plans"
+Judge = Callable[["Plan"], int]
+
+
+def arguments(parser: argparse.ArgumentParser, *, stop: bool = False) -> None:
+    """``--shard``, and ``--stop-on-failure`` for verbs that write."""
+    group = parser.add_argument_group("many clusters")
+    group.add_argument("--shard", metavar="I/N", help="only this share of the specs; auto in a Kubernetes Indexed Job")
+    if stop:
+        group.add_argument("--stop-on-failure", action="store_true", help="begin no other cluster after a failure")
+
+
+def fleet(options: argparse.Namespace, paths: Sequence[str]) -> list[Member] | None:
+    """The specs that the command line means; None if it is one spec, which needs no fleet."""
+    if len(paths) == 1 and not options.shard and not Path(paths[0]).is_dir():
+        return None  # the usual case is not read twice
+    found = members(paths, variable_values(options.variables), os.environ)
+    many = len(found) > 1 or any(Path(path).is_dir() for path in paths)
+    if options.shard:
+        return shard(found, options.shard, os.environ)
+    return found if many else None
+
+
+def plans(options: argparse.Namespace, found: Sequence[Member], judge: Judge, *, save: bool, title: str) -> int:
+    """Plan every member and tell it; ``judge`` says what a plan means for the exit code."""
+    from kxrecon import planfile
+
+    rows = planned(options, found, judge)
+    for row in rows if save else ():
+        if row.plan is not None:
+            planfile.save(row.plan, PLANS / f"{row.name}.json")
+    _tell(options, rows, title)
+    return worst(row.code for row in rows)
+
+
+def planned(options: argparse.Namespace, found: Sequence[Member], judge: Judge) -> list[Row]:
+    """A row for each member, in order. What goes wrong with one is said of that one."""
+    at_once = min(len(found), options.max_parallel) or 1
+    each = argparse.Namespace(**{**vars(options), "max_parallel": max(1, options.max_parallel // at_once)})
+    with _opened(options, found) as chosen, ThreadPoolExecutor(at_once, thread_name_prefix="cluster") as pool:
+        rows = list(pool.map(lambda member: _row(each, member, chosen, judge), found))
+    return _claimed(options, found, rows)
+
+
+@contextmanager
+def _opened(options: argparse.Namespace, found: Sequence[Member]) -> Iterator[Wire]:
+    """One wire for all: a sandbox holds everything that any of the specs takes for granted."""
+    specs = []
+    for member in found if sandbox_file(options) else ():
+        try:
+            specs.append(_flow.load(options, member.files))
+        except KxreconError:
+            continue  # said of the member, when it is its turn
+    with wire(options, *specs) as chosen:
+        yield chosen
+
+
+def _row(options: argparse.Namespace, member: Member, chosen: Wire, judge: Judge) -> Row:
+    try:
+        spec = _flow.load(options, member.files)
+        _gate.check_cluster(spec)
+        with planes_on(chosen, spec, spec.scope, read_only=True) as clients:
+            plan, _ = _flow.plan_over(options, spec, clients)
+    except KxreconError as error:
+        return Row(member.name, member.cluster, member.wave, FAILED, error=str(error))
+    return Row(member.name, member.cluster, member.wave, judge(plan), plan)
+
+
+def _claimed(options: argparse.Namespace, found: Sequence[Member], rows: list[Row]) -> list[Row]:
+    """The rows, those failed whose specs claim the same entity."""
+    shared = _claims(options, found)
+    if not shared:
+        return rows
+    message = "\n".join(shared)
+    named = {name for name in (row.name for row in rows) if any(name in line.split() for line in shared)}
+    return [Row(row.name, row.cluster, row.wave, FAILED, error=message) if row.name in named else row for row in rows]
+
+
+def _claims(options: argparse.Namespace, found: Sequence[Member]) -> list[str]:
+    """Entities that two specs of one cluster both claim; specs that stand alone on theirs are not loaded for this."""
+    crowded = [one for one in found if sum(other.cluster == one.cluster for other in found) > 1]
+    loaded: list[tuple[Member, Spec]] = []
+    for member in crowded:
+        try:
+            loaded.append((member, _flow.load(options, member.files)))
+        except KxreconError:
+            continue  # said of the member, when it is its turn
+    return claims((member.name, member.cluster, spec.desired) for member, spec in loaded)
+
+
+def _tell(options: argparse.Namespace, rows: Sequence[Row], title: str) -> None:
+    if options.json:
+        write(json.dumps(as_json(rows), indent=2, ensure_ascii=False) + "\n")
+    elif options.markdown:
+        write(markdown(rows, title))
+    else:
+        show(options, text(rows, title))
+
+
+def as_json(rows: Sequence[Row]) -> dict[str, Any]:
+    """All plans, with what became of each spec."""
+    from kxrecon.planfile import to_json
+
+    return {
+        "specs": [
+            {
+                "name": row.name,
+                "cluster": row.cluster,
+                "wave": row.wave,
+                "result": row.result,
+                "error": row.error or None,
+                "plan": to_json(row.plan) if row.plan else None,
+            }
+            for row in rows
+        ]
+    }
+
+
+def in_waves(options: argparse.Namespace, found: Sequence[Member], one: Callable[[argparse.Namespace], int]) -> int:
+    """Apply every member, wave by wave: the next wave begins when the last one is converged."""
+    shared = _claims(options, found)
+    if shared:
+        raise PlanError("nothing was done:\n" + "\n".join(f"  {line}" for line in shared))
+    rows: list[Row] = []
+    for wave, ones in groupby(found, key=lambda member: member.wave):
+        if any(row.code != DONE for row in rows):
+            rows += [Row(member.name, member.cluster, wave, FAILED, skipped=True) for member in ones]
+            continue
+        for member in ones:
+            rows.append(_applied(options, member, rows, one))
+            if rows[-1].code == INTERRUPTED:
+                return INTERRUPTED
+    if not (options.json or options.markdown):
+        show(options, summary(rows))
+    return worst(row.code for row in rows)
+
+
+def _applied(
+    options: argparse.Namespace, member: Member, before: Sequence[Row], one: Callable[[argparse.Namespace], int]
+) -> Row:
+    failed = any(row.code not in (DONE, PENDING) for row in before)
+    if options.stop_on_failure and failed:
+        return Row(member.name, member.cluster, member.wave, FAILED, skipped=True)
+    single = argparse.Namespace(**{**vars(options), "what": list(member.files), "shard": None})
+    try:
+        return Row(member.name, member.cluster, member.wave, one(single))
+    except KxreconError as error:
+        return Row(member.name, member.cluster, member.wave, FAILED, error=str(error))
+
+
+def worst(codes: Iterator[int]) -> int:
+    """One exit code for all: a failure wins over pending changes, those over none."""
+    found = set(codes)
+    return next((code for code in (INTERRUPTED, FAILED, PENDING) if code in found), DONE)

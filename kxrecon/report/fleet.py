@@ -1,0 +1,113 @@
+"""Many plans told together: what is the same on several clusters once, and a table of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kxrecon.model import Change
+from kxrecon.report import plan_view as view
+from kxrecon.report.lines import Line, line, wrapped
+from kxrecon.report.table import table
+from kxrecon.report.text import change_lines, findings
+
+if TYPE_CHECKING:
+    from kxrecon.plan import Plan
+
+COLUMNS = ("spec", "wave", "cluster", "create", "update", "delete", "hazards", "result")
+NAMED = 6  # clusters that a heading names; the others are counted
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What became of one spec: its plan, or the ``error`` that kept it from one; ``skipped`` was not begun."""
+
+    name: str
+    cluster: str
+    wave: int
+    code: int
+    plan: Plan | None = None
+    error: str = ""
+    skipped: bool = False
+
+    @property
+    def result(self) -> str:
+        """In a word or two."""
+        if self.skipped:
+            return "not begun"
+        return {0: "ok", 2: "pending"}.get(self.code, "failed")
+
+
+def text(rows: Sequence[Row], title: str) -> Iterator[Line]:
+    """Changes grouped by the clusters that they are the same on, findings by cluster, then the table."""
+    yield line(f"{title} for {len(rows)} specs", "dim")
+    for names, changes in _grouped(rows).items():
+        yield line()
+        yield line(f"on {_listed(names)}", "bold")
+        for change in changes:
+            yield from change_lines(change)
+    for row in rows:
+        if row.plan is not None and row.plan.findings:
+            yield line()
+            yield line(f"about {row.name}", "bold")
+            yield from findings(row.plan.findings)
+    yield line()
+    yield from summary(rows)
+
+
+def summary(rows: Sequence[Row]) -> Iterator[Line]:
+    """One line for each spec, and the errors."""
+    yield from table(COLUMNS, [_cells(row) for row in rows])
+    for row in rows:
+        if row.error:
+            yield line(f"{row.name}:", "warn")
+            yield from wrapped(row.error, indent=4)
+
+
+def _cells(row: Row) -> list[Any]:
+    counts = view.counts(row.plan.actions) if row.plan else {}
+    hazards = sum(len(action.hazards) for action in row.plan.actions) if row.plan else ""
+    numbers = [counts.get(verb, 0) if row.plan else "" for verb in view.GLYPHS]
+    return [row.name, row.wave, row.cluster, *numbers, hazards, row.result]
+
+
+def _grouped(rows: Sequence[Row]) -> dict[tuple[str, ...], list[Change]]:
+    """The changes by the specs that have them just so, those of most specs first."""
+    found: dict[str, tuple[Change, list[str]]] = {}
+    for row in rows:
+        for change in view.changes(row.plan.actions) if row.plan else ():
+            key = repr((change.ref, change.verb, view.fields(change)))
+            found.setdefault(key, (change, []))[1].append(row.name)
+    groups: dict[tuple[str, ...], list[Change]] = {}
+    for change, names in found.values():
+        groups.setdefault(tuple(names), []).append(change)
+    return dict(sorted(groups.items(), key=lambda item: (-len(item[0]), item[0])))
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
+
+
+def markdown(rows: Sequence[Row], title: str) -> str:
+    """The table, and the grouped changes behind folds, for a pull-request comment."""
+    from kxrecon.report.lines import plain
+    from kxrecon.report.safe import visible
+
+    lines = [f"## kxrecon {title}: {len(rows)} specs", "", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
+    lines += [f"| {' | '.join(visible(str(cell)) for cell in _cells(row))} |" for row in rows]
+    for names, changes in _grouped(rows).items():
+        inside = plain(one for change in changes for one in change_lines(change))
+        lines += [
+            "",
+            f"<details><summary>{len(changes)} on {_listed(names)}</summary>",
+            "",
+            "```",
+            inside + "```",
+            "",
+            "</details>",
+        ]
+    for row in rows:
+        lines += ["", f"**{row.name}**: {visible(row.error)}"] if row.error else []
+    return "\n".join(lines) + "\n"

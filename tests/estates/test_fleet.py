@@ -1,0 +1,210 @@
+"""Many clusters: one plan and one outcome each, told together, in waves and shards."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kxrecon import cli
+from kxrecon.errors import UsageError
+from kxrecon.fleet import Member, members, shard
+
+QUICKSTART = (Path(__file__).parents[2] / "specs" / "quickstart.yaml").read_text()
+
+
+def member(name, *, wave=0, text=QUICKSTART):
+    Path("fleet").mkdir(exist_ok=True)
+    path = Path("fleet", f"{name}.yaml")
+    own = text.replace("https://telemetry.", f"https://{name}.").replace("clusters/telemetry", f"clusters/{name}")
+    path.write_text(own + f"wave: {wave}\n")
+    return str(path)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+
+    def run(*argv):
+        code = cli.main([*argv, "--sandbox"])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def specs(out):
+    return {one["name"]: one for one in json.loads(out)["specs"]}
+
+
+def test_a_folder_is_planned_as_one_fleet(run):
+    for name in ("east", "west", "north"):
+        member(name)
+    Path("fleet/notes.yaml").write_text("version: 1\nvariables: { env: x }\n")
+    code, out, err = run("plan", "fleet", "--json")
+    assert code == 0, err
+    found = specs(out)
+    assert sorted(found) == ["east", "north", "west"], "a file that names no cluster is no member"
+    assert {one["plan"]["cluster_uri"] for one in found.values()} == {
+        f"https://{name}.westeurope.kusto.windows.net" for name in found
+    }
+    assert sorted(one.name for one in Path(".kxrecon/plans").iterdir()) == ["east.json", "north.json", "west.json"]
+    assert run("apply", ".kxrecon/plans/east.json", "--yes")[0] == 0
+    _, out, _ = run("plan", "fleet", "--json")
+    assert {name: len(one["plan"]["actions"]) > 0 for name, one in specs(out).items()} == {
+        "east": False,
+        "north": True,
+        "west": True,
+    }
+
+
+def test_equal_changes_are_told_once(run):
+    for name in ("east", "west"):
+        member(name)
+    member("north", text=QUICKSTART.replace("intervalBetweenRuns: 10m", "intervalBetweenRuns: 20m"))
+    _, out, _ = run("plan", "fleet")
+    assert out.count("+ external_table EventsArchive") == 1
+    assert out.count("+ continuous_export ArchiveEvents") == 2
+    assert "on east, north, west" in out and "on east, west" in out
+    _, out, _ = run("plan", "fleet", "--markdown")
+    assert out.startswith("## kxrecon plan: 3 specs") and out.count("<details>") == 3
+
+
+def test_apply_and_drift_of_a_fleet_have_one_exit_code(run):
+    paths = [member(name) for name in ("east", "west")]
+    assert run("drift", *paths)[0] == 2
+    code, out, err = run("apply", *paths, "--yes")
+    assert code == 0, out + err
+    assert out.count("converged: the cluster is what the spec says.") == 2
+    assert run("drift", "fleet")[0] == 0
+    cli.main(
+        [
+            "sandbox",
+            "kql",
+            "--cluster",
+            "https://west.westeurope.kusto.windows.net",
+            "--database",
+            "Telemetry",
+            ".drop continuous-export ArchiveEvents",
+        ]
+    )
+    run("schema")
+    code, out, _ = run("drift", "fleet", "--json")
+    assert code == 2
+    assert {name: one["result"] for name, one in specs(out).items()} == {"east": "ok", "west": "pending"}
+
+
+def test_what_is_wrong_with_one_is_said_of_that_one(run):
+    member("east")
+    member("west", text=QUICKSTART.replace("dataFormat: parquet", "dataFormat: parkett"))
+    code, out, _ = run("plan", "fleet", "--json")
+    assert code == 1
+    found = specs(out)
+    assert found["east"]["result"] == "ok" and found["east"]["plan"]["actions"]
+    assert found["west"]["result"] == "failed" and "fleet/west.yaml:" in found["west"]["error"]
+
+
+def test_a_wave_begins_when_the_one_before_is_converged(run):
+    member("canary", text=QUICKSTART.replace("dataFormat: parquet", "dataFormat: parkett"))
+    member("rest", wave=1)
+    code, out, _ = run("apply", "fleet", "--yes")
+    assert code == 1
+    assert "not begun" in out and "converged" not in out
+    member("canary")
+    code, out, _ = run("apply", "fleet", "--yes")
+    assert code == 0
+    assert out.index("https://canary.") < out.index("https://rest.")
+
+
+def test_a_failure_stops_the_others_only_if_asked(run):
+    member("a", text=QUICKSTART.replace("dataFormat: parquet", "dataFormat: parkett"))
+    member("b")
+    code, out, _ = run("apply", "fleet", "--yes", "--stop-on-failure")
+    assert code == 1 and "converged" not in out
+    code, out, _ = run("apply", "fleet", "--yes")
+    assert code == 1 and out.count("converged: the cluster is what the spec says.") == 1
+
+
+def test_two_specs_that_claim_the_same_entity_are_both_named(run):
+    path = Path(member("east"))
+    Path("fleet/other.yaml").write_text(path.read_text())
+    code, out, err = run("plan", "fleet", "--json")
+    assert code == 1
+    for one in specs(out).values():
+        assert "is claimed by two specs: east and other" in one["error"]
+    code, out, err = run("apply", "fleet", "--yes")
+    assert code == 1 and "nothing was done" in err and "continuous_export Telemetry/ArchiveEvents" in err
+
+
+def test_files_without_a_cluster_are_merged_over_the_one_before(run):
+    east = member("east")
+    Path("faster.yaml").write_text(
+        "version: 1\ndatabases: { Telemetry: { continuousExports: { ArchiveEvents: { intervalBetweenRuns: 5m } } } }\n"
+    )
+    code, out, err = run("plan", east, "faster.yaml", "--json")
+    assert code == 0, err
+    assert json.loads(out)["spec_files"] == [east, "faster.yaml"]
+    west = member("west")
+    code, out, _ = run("plan", east, "faster.yaml", west, "--json")
+    assert [one["plan"]["spec_files"] for one in json.loads(out)["specs"]] == [[east, "faster.yaml"], [west]]
+
+
+def test_a_shard_plans_its_share(run):
+    for name in ("a", "b", "c"):
+        member(name)
+    shares = [set(specs(run("plan", "fleet", "--shard", f"{number}/2", "--json")[1])) for number in (1, 2)]
+    assert shares[0] | shares[1] == {"a", "b", "c"} and not shares[0] & shares[1]
+
+
+@given(st.lists(st.text("abcdef", min_size=1, max_size=3), min_size=1, max_size=30), st.integers(1, 7), st.randoms())
+def test_shards_are_whole_disjoint_even_and_do_not_depend_on_order(clusters, count, random):
+    fleet = [Member((f"{number}.yaml",), cluster) for number, cluster in enumerate(clusters)]
+    parts = [shard(fleet, f"{number}/{count}", {}) for number in range(1, count + 1)]
+    assert sorted(one.files for part in parts for one in part) == sorted(one.files for one in fleet)
+    homes = [{one.cluster for one in part} for part in parts]
+    assert sum(map(len, homes)) == len(set(clusters)), "no cluster is in two shards"
+    assert max(map(len, homes)) - min(map(len, homes)) <= 1
+    shuffled = random.sample(fleet, len(fleet))
+    for number, home in enumerate(homes, 1):
+        assert {one.cluster for one in shard(shuffled, f"{number}/{count}", {})} == home
+    pod = {"JOB_COMPLETION_INDEX": str(count - 1), "JOB_COMPLETIONS": str(count)}
+    assert shard(fleet, "auto", pod) == parts[-1]
+
+
+@pytest.mark.parametrize("which", ["0/2", "3/2", "2", "a/b", "1/0"])
+def test_a_shard_that_is_none_is_an_error(which):
+    with pytest.raises(UsageError, match="--shard takes i/n"):
+        shard([Member(("a.yaml",), "a")], which, {})
+
+
+@pytest.mark.parametrize("environ", [{}, {"JOB_COMPLETION_INDEX": "2", "JOB_COMPLETIONS": "2"}])
+def test_a_pod_has_to_know_its_place(environ):
+    with pytest.raises(UsageError, match="JOB_COMPLETION_INDEX"):
+        shard([Member(("a.yaml",), "a")], "auto", environ)
+
+
+def test_a_folder_without_specs_is_an_error(tmp_path):
+    (tmp_path / "base.yaml").write_text("version: 1\n")
+    with pytest.raises(UsageError, match="no spec that names a cluster"):
+        members([str(tmp_path)], {}, {})
+
+
+def test_clusters_are_read_at_the_same_time(run, monkeypatch):
+    """Three plans meet at a barrier: they would wait for ever if one came after the other."""
+    from kxrecon.commands import _flow
+
+    for name in ("a", "b", "c"):
+        member(name)
+    barrier = threading.Barrier(3, timeout=60)
+    original = _flow.plan_over
+
+    def plan_over(options, spec, clients):
+        barrier.wait()
+        return original(options, spec, clients)
+
+    monkeypatch.setattr(_flow, "plan_over", plan_over)
+    assert run("plan", "fleet", "--json")[0] == 0
