@@ -120,14 +120,14 @@ def planned_afresh(ends, result):
             client.close()
 
 
-def estate_of(folder, feeds, **setting):
+def estate_of(folder, feeds, name="s.db", **setting):
     from contextlib import contextmanager
 
     @contextmanager
     def opened():
-        with embed(folder / "s.db") as bare:
+        with embed(folder / name) as bare:
             Estate(bare, **setting)
-        with embed(folder / "s.db") as ends:
+        with embed(folder / name) as ends:
             estate = Estate(ends)
             estate.function("Inner", "Events\n| project Timestamp, Level, Message")
             estate.function("Kept", "Inner() | where Level != 'Debug'")
