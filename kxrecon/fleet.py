@@ -14,8 +14,6 @@ from typing import Any
 
 from kxrecon.errors import UsageError
 from kxrecon.model import Ref, State
-from kxrecon.spec.files import merge, read
-from kxrecon.spec.variables import Expansion, declared
 
 _SHARD = re.compile(r"(\d{1,6})/(\d{1,6})\Z")
 _STATED = ("continuous_export", "external_table", "function", "table")
@@ -64,6 +62,9 @@ def _in_folder(folder: Path, given: Mapping[str, str], environ: Mapping[str, str
 
 def _cluster(files: Sequence[str], given: Mapping[str, str], environ: Mapping[str, str]) -> tuple[str, int]:
     """The cluster that files name, in lower case, and their wave; empty if they cannot be read: loading will tell."""
+    from kxrecon.spec.files import merge, read
+    from kxrecon.spec.variables import Expansion, declared
+
     sources, problems = read(files)
     if problems or not sources:
         return "", 0
