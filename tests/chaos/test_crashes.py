@@ -12,6 +12,7 @@ from tests.ground import Simulated, example, ground, same
 # Who is killed closes nothing.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
 
@@ -40,7 +41,7 @@ def test_a_first_apply_that_dies_anywhere_is_finished_by_the_next(tmp_path, name
         with crashing(opened) as whole:
             assert all(one.result == "done" for one in opened.apply(spec, workers=1))
         goal = opened.dump()
-        for mode, at in sample(boundaries(whole), 24):
+        for mode, at in sample(boundaries(whole), 14):
             opened.restore(bare)
             with crashing(opened, mode, at):
                 opened.apply(spec, workers=1)
@@ -59,7 +60,7 @@ def test_a_change_under_running_exports_that_dies_anywhere_loses_and_doubles_not
             assert all(one.result == "done" for one in opened.apply(after, workers=1))
         goal = opened.dump()
         nothing_lost_nothing_twice(opened, places)
-        for mode, at in sample(boundaries(whole), 20):
+        for mode, at in sample(boundaries(whole), 14):
             opened.restore(start)
             with crashing(opened, mode, at):
                 opened.apply(after, workers=1)

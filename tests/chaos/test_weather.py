@@ -11,7 +11,7 @@ from tests.chaos import FULL
 from tests.chaos.estate import cursors, nothing_lost_nothing_twice, running, specs
 from tests.ground import Simulated, example, ground, same
 
-STORMS = 1000 if FULL else 12
+STORMS = 1000 if FULL else 8
 ANYWHERE = (
     Event("throttled"),
     Event("throttled", retry_after=7),
@@ -87,7 +87,7 @@ def test_storms_over_a_first_apply(tmp_path, first):
             assert all(run.succeeded for run in runs), runs
 
 
-@pytest.mark.parametrize("first", range(0, STORMS, 10 if FULL else 6))
+@pytest.mark.parametrize("first", range(0, STORMS, 10 if FULL else 4))
 def test_storms_over_a_change_under_running_exports(tmp_path, first):
     before, after = specs(tmp_path)
     with ground(tmp_path, before, time=Simulated()) as opened:
@@ -95,7 +95,7 @@ def test_storms_over_a_change_under_running_exports(tmp_path, first):
         start, places = opened.snapshot(), cursors(opened)
         assert not opened.converge(after).actions
         goal = opened.dump()
-        for seed in range(first, first + (10 if FULL else 6)):
+        for seed in range(first, first + (10 if FULL else 4)):
             opened.restore(start)
             weathered(opened, after, storm(seed))
             opened.forecast = Forecast()

@@ -29,7 +29,7 @@ def unmet(ground) -> list[str]:
     return found
 
 
-@law(20, estates())
+@law(16, estates())
 def test_apply_then_plan_is_empty_and_drift_free(country, document):
     (spec,) = country.bare(document)
     left = country.ground.converge(spec)
@@ -41,7 +41,7 @@ def test_apply_then_plan_is_empty_and_drift_free(country, document):
     assert all(one.is_read for one in country.ground.sent[before:])
 
 
-@law(6, estates())
+@law(5, estates())
 def test_every_prefix_of_a_plan_leaves_nothing_without_what_it_needs(country, document):
     (spec,) = country.bare(document)
     plan = country.ground.plan(spec)
@@ -116,7 +116,7 @@ def damage(ground, seed: int) -> int:
     return done
 
 
-@law(18, estates(), st.integers(0, 10_000))
+@law(15, estates(), st.integers(0, 10_000))
 def test_from_any_drifted_state_apply_ends_where_it_ends_from_an_empty_one(country, document, seed):
     (spec,) = country.bare(document)
     country.ground.converge(spec)
