@@ -213,6 +213,9 @@ _ANSWERS: dict[str, Callable[[Read, range], Answer]] = {
     ".show continuous-exports": lambda read, mine: Table(
         EXPORT_COLUMNS, [_export_row(read.target, number) for number in mine]
     ),
+    "principal roles": lambda read, mine: Table(
+        ("Scope", "DisplayName", "AADObjectID", "Role"), [[read.target, "pipeline", TENANT, "Admin"]]
+    ),
     "principals": lambda read, mine: Table(PRINCIPAL_COLUMNS, list(_principal_rows(read.target, mine))),
     "ingestiontime": lambda read, mine: Table(POLICY_COLUMNS, _ingestion_time(read.target, mine)),
     ".show functions": lambda read, mine: Table(("Name", "Parameters", "Body", "Folder", "DocString"), []),
