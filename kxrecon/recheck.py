@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 
 from kxrecon.diff import Verdict, compare, completed
@@ -126,11 +126,6 @@ class Recheck:
                 return str(found) if found else None
             self._sleep(pause)
         return None
-
-    def forget(self, kinds: Iterable[str]) -> None:
-        """Make the readings of some kinds stale."""
-        for kind in kinds:
-            self._states.pop(kind, None)
 
 
 def _joined(known: Scope, learned: Scope) -> Directory:

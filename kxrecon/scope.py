@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from kxrecon.model import Ref, Unknown, Value
+from kxrecon.model import Ref, Unknown
 
 SYSTEM = "system"
 
@@ -80,8 +80,3 @@ class Scope:
     def manages(self, plane: str) -> Manage:
         """Whether this pipeline may write to a plane (``manage:`` in the spec; default ``apply``)."""
         return self.manage.get(plane, "apply")
-
-
-def leaf_text(value: Value) -> str:
-    """How a leaf or plain value reads to a person."""
-    return value if isinstance(value, str) else str(value)

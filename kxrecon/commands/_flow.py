@@ -46,9 +46,9 @@ def plan(options: argparse.Namespace, spec: Spec) -> Plan:
 
 
 def plan_over(
-    options: argparse.Namespace, spec: Spec, clients: Mapping[Plane, PlaneClient]
+    options: argparse.Namespace, spec: Spec, clients: Mapping[Plane, PlaneClient], *, lint: bool = True
 ) -> tuple[Plan, Observation]:
-    """The same over planes that are already open."""
+    """The same over planes that are already open; ``lint`` adds the notes of the lint pack."""
     from kxrecon.derive import derive
     from kxrecon.journal import history
     from kxrecon.observe import observe
@@ -58,7 +58,8 @@ def plan_over(
     past = history(JOURNAL, spec.scope.cluster_uri, wire_name(options))
     derived = derive(spec.desired, seen.state, seen.scope)
     made = draft(derived, seen.state, seen.scope, paused=past.paused, allow=spec.allow)
-    made = _linted(_told(made, past, seen.state), spec, seen)
+    made = _told(made, past, seen.state)
+    made = _linted(made, spec, seen) if lint else made
     created = datetime.now(UTC).isoformat(timespec="seconds")
     given = {name: value for name, value in variable_values(options.variables).items() if name not in spec.secrets}
     return make(spec, made, seen.scope, wire=wire_name(options), created=created, variables=given), seen

@@ -131,7 +131,7 @@ class _Apply:
 
     def run(self) -> int:
         """Ask, execute, read back, report. From the first write on, whatever happens is reported."""
-        before, seen = _flow.plan_over(self.options, self.spec, self.clients)
+        before, seen = _flow.plan_over(self.options, self.spec, self.clients, lint=False)
         if not self.plan.actions or not before.actions:
             return self._finish(Ending(self.plan, (), before))
         if not self._agreed():
@@ -152,7 +152,7 @@ class _Apply:
         latest: list[State] = []
 
         def look() -> Plan:
-            plan, seen = _flow.plan_over(self.options, self.spec, self.clients)
+            plan, seen = _flow.plan_over(self.options, self.spec, self.clients, lint=False)
             latest.append(seen.state)
             return plan
 

@@ -73,8 +73,3 @@ def _compound(field: str, content: Value) -> str:
     if isinstance(content, tuple | list):
         return "[" + ", ".join(value(field, part) for part in content) + "]"
     return json.dumps(content, default=str)
-
-
-def is_long(text: str) -> bool:
-    """True if a value reads better as a block of lines than beside its name."""
-    return "\n" in text

@@ -113,14 +113,12 @@ def plan(spec: str, answers: str) -> int:
     import orjson
 
     gc.disable()
-    from kxrecon.derive import derive
-    from kxrecon.observe import observe
-    from kxrecon.plan import draft, make
+    from kxrecon.cli import parser
+    from kxrecon.commands import _flow
     from kxrecon.report import text
-    from kxrecon.spec import load
-    from kxrecon.surroundings import surroundings
 
-    loaded = load([spec])
+    options = parser("plan").parse_args(["plan", spec])
+    loaded = _flow.load(options)
     with open(answers, "rb") as file:
         recorded = {
             (a["plane"], a["target"], a["text"], tuple((k, v) for k, v in a["arguments"])): a["answer"]
@@ -128,9 +126,7 @@ def plan(spec: str, answers: str) -> int:
         }
     plane = _Recorded(recorded)
     planes: Any = {"kusto": plane, "arm": plane, "adls": plane, "sql": plane}
-    seen = observe(surroundings(loaded.desired, loaded.scope), planes)
-    made = draft(derive(loaded.desired, seen.state, seen.scope), seen.state, seen.scope)
-    whole = make(loaded, made, seen.scope, wire="recorded", created="2026-01-01T00:00:00+00:00")
+    whole, _ = _flow.plan_over(options, loaded, planes)
     print(len(str(text.plan(whole, requests=False))), len(whole.actions), file=sys.stderr)
     if "changed" not in spec and whole.actions:
         raise AssertionError(f"the estate is not converged: {whole.actions[0]}")

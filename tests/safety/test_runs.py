@@ -131,11 +131,11 @@ def test_an_interrupt_while_looking_again_still_reports_what_was_done(run, monke
 
     real, calls = _flow.plan_over, []
 
-    def interrupted(*arguments):
+    def interrupted(*arguments, **options):
         calls.append(arguments)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return real(*arguments)
+        return real(*arguments, **options)
 
     monkeypatch.setattr(_flow, "plan_over", interrupted)
     code, out, _ = run("apply", SPEC, "--sandbox", "--yes", "--json")

@@ -14,7 +14,6 @@ from kxrecon.sandbox.kusto.values import HOUR
 from kxrecon.sandbox.store import Document, Store
 from kxrecon.sandbox.world import World
 
-IMPERSONATE, MANAGED = "impersonate", "managed_identity"
 DEFAULT_INTERVAL = HOUR  # no default is documented; as kusto/exports has it
 
 
