@@ -57,7 +57,7 @@ def mutated(text: str, order: random.Random) -> str:
     """The text with one to three wounds."""
     for _ in range(order.randint(1, 3)):
         at = order.randrange(len(text) + 1)
-        lines = text.splitlines(keepends=True)
+        lines = text.splitlines(keepends=True) or [""]
         match order.randrange(7):
             case 0:
                 text = text[:at] + order.choice(TOKENS) + text[at:]
