@@ -33,6 +33,8 @@ KNOWN = (
     Known(49920, "too many operations in progress", "throttled"),
     Known(40197, "has encountered an error processing your request", "passing"),
     Known(40613, "is not currently available", "passing"),
+    Known(1205, "chosen as the deadlock victim", "passing"),
+    Known(1222, "lock request time out period exceeded", "passing"),
     Known(42109, "the sql pool is warming up", "passing"),
     Known(229, "permission was denied on", "denied"),
     Known(262, "permission denied in database", "denied"),
@@ -52,7 +54,10 @@ KNOWN = (
 _NUMBERED = {one.number: one for one in KNOWN}
 _NUMBER = re.compile(r"(?:\(|error[ :#]+|msg )(\d{3,5})\b", re.IGNORECASE)
 _REFUSED = ("refused", "login timeout", "server was not found", "name or service not known", "tcp provider")
-_LOST = ("communication link failure", "connection reset", "broken pipe", "connection is broken", "forcibly closed")
+_LOST = (
+    *("communication link failure", "connection reset", "broken pipe", "connection is broken", "forcibly closed"),
+    "query timeout expired",  # the server was told to stop; whether it was done before that, nobody knows
+)
 _STATUS: dict[Meaning, int] = {"denied": 403, "absent": 404, "exists": 409}
 
 

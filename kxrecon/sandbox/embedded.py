@@ -17,6 +17,7 @@ from kxrecon.sandbox.forecast import Forecast
 from kxrecon.sandbox.inventory import stock
 from kxrecon.sandbox.server import Listener, Wsgi
 from kxrecon.sandbox.store import Store
+from kxrecon.sandbox.watch import Lookout, Watch, forecast_of, watch_of
 from kxrecon.sandbox.weather import weather
 from kxrecon.sandbox.wire import KustoApp
 from kxrecon.sandbox.world import World
@@ -51,10 +52,13 @@ def embed(
     """Open the sandbox kept in ``path`` and serve it until the block ends; everything is stored at once.
 
     The file is created with its folders, readable by its owner only. ``inventory`` adds what is missing
-    (inventory.py). ``forecast`` replaces the weather kept in the file; ``middleware`` wraps each
-    application (a recorder, say); ``ports`` are taken in turn by ARM, dfs and the clusters (0: any).
+    (inventory.py). ``forecast`` replaces the weather kept in the file, and that of a watch over it
+    (watch.py); ``middleware`` wraps each application (a recorder, say); ``ports`` are taken in turn by
+    ARM, dfs and the clusters (0: any).
     """
     private(path)
+    watch = watch_of(path)
+    watch = Watch(forecast or watch.forecast, watch.seen)
     with ExitStack() as stack:
         store = Store(path)
         stack.callback(store.close)
@@ -64,13 +68,13 @@ def embed(
         free = list(ports)
 
         def listen(service: str, app: Wsgi) -> str:
-            served = weather(world, service, app, forecast)
+            served = weather(world, service, app, watch.forecast, watch.seen)
             wrapped = middleware(service, served) if middleware else served
             return stack.enter_context(Listener(wrapped, free.pop(0) if free else 0)).url
 
         arm, dfs = listen("arm", ArmApp(world)), listen("dfs", DfsApp(world))
         kusto = {uri: listen(uri, KustoApp(world, uri)) for (uri,), _ in store.all("cluster")}
-        yield Endpoints(_spelled(kusto, inventory), arm, dfs, _sql(world), world)
+        yield Endpoints(_spelled(kusto, inventory), arm, dfs, _sql(world, watch), world)
 
 
 def private(path: Path) -> None:
@@ -85,12 +89,14 @@ def _spelled(kusto: Mapping[str, str], inventory: Mapping[str, Any] | None) -> d
     return {**kusto, **{uri: kusto[uri.rstrip("/").lower()] for uri in written if uri.rstrip("/").lower() in kusto}}
 
 
-def _sql(world: World) -> Callable[[str, str], Connection]:
+def _sql(world: World, watch: Watch) -> Callable[[str, str], Connection]:
+    lookout = Lookout("sql", forecast_of(world, watch.forecast), watch.seen)
+
     def connect(server: str, database: str) -> Connection:
         # sqlglot takes a while to import, and most commands never open a SQL connection.
         from kxrecon.sandbox.sql.connection import connect as open_connection
 
         # autocommit: nobody who is given this connection would know when to commit
-        return open_connection(world, re.sub(r"^tcp:|,\d+$", "", server), database, autocommit=True)
+        return open_connection(world, re.sub(r"^tcp:|,\d+$", "", server), database, autocommit=True, lookout=lookout)
 
     return connect

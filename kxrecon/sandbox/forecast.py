@@ -2,7 +2,8 @@
 
 Operations are named as in Microsoft's OpenAPI files (``Clusters_Update``, ``RoleAssignments_Create``), for
 Data Lake by the REST action (``setAccessControl``), for Kusto by the first two words of the command
-(``.create-or-alter continuous-export``) or ``query``; rules match them as shell patterns.
+(``.create-or-alter continuous-export``) or ``query``, for SQL by the first two words of the statement
+(``create user``) or ``connect``; rules match them as shell patterns.
 """
 
 from __future__ import annotations
@@ -20,13 +21,17 @@ Hook = Callable[[World], None]
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
-    """A request that weather may strike: the ``nth`` of its operation, the ``index``-th of its service."""
+    """A request that weather may strike: the ``nth`` of its operation, the ``index``-th of its service.
+
+    ``service``: ``arm``, ``dfs``, ``sql`` or a cluster's URI; ``text``: the path asked for, or the command.
+    """
 
     service: str
     method: str
     operation: str
     nth: int
     index: int
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,10 @@ EVENTS = (
     "delayed-grant",  # the role assignment counts only after ``seconds``
     "second-writer",  # ``hook`` changes the world first
     "other-case",  # resource ids in the answer are written in lower case, as ARM sometimes does
+    "rate-limited",  # Kusto: requests per hour; SQL: the request limit of the database
+    "deadlock",  # SQL: the statement was chosen as the deadlock victim and rolled back
+    "lock-timeout",  # SQL: another transaction holds the lock
+    "failed-over",  # SQL: the database moves to another node
 )
 
 # kind → Kusto's status, code, exception, message ("learn.microsoft.com, Kusto HTTP status codes")
@@ -156,6 +165,34 @@ KUSTO_REFUSALS: dict[str, tuple[int, str, str, str]] = {
 }
 
 
+# kind → SQL Server's error number and message ("learn.microsoft.com, Troubleshoot transient connection errors in SQL
+# Database", "Database engine events and errors"); 0: the driver's own, without a number
+SQL_REFUSALS: dict[str, tuple[int, str]] = {
+    "throttled": (40501, "The service is currently busy. Retry the request after 10 seconds. Code: 131075."),
+    "rate-limited": (
+        10928,
+        "Resource ID: 1. The request limit for the database is 60 and has been reached.",
+    ),
+    "unavailable": (
+        40613,
+        "Database on server is not currently available. Please retry the connection later.",
+    ),
+    "failed-over": (
+        40197,
+        "The service has encountered an error processing your request. Please try again. Error code 40540.",
+    ),
+    "deadlock": (
+        1205,
+        "Transaction (Process ID 52) was deadlocked on lock resources with another process and has been chosen as the "
+        "deadlock victim. Rerun the transaction.",
+    ),
+    "lock-timeout": (1222, "Lock request time out period exceeded."),
+    "gateway-timeout": (0, "[HYT00] Query timeout expired"),
+    "expired-token": (18456, "Login failed for user '<token-identified principal>'."),
+    "refused": (50000, "The request was refused."),
+}
+
+
 def from_document(document: Mapping[str, Any]) -> Forecast:
     """A forecast from JSON: ``{"seed", "rules": [{"event", "operation"?, "at"?, "chance"?, "retryAfter"?, …}]}``."""
     return Forecast(tuple(_rule(rule) for rule in document.get("rules") or ()), int(document.get("seed", 0)))
@@ -163,7 +200,7 @@ def from_document(document: Mapping[str, Any]) -> Forecast:
 
 def _rule(rule: Mapping[str, Any]) -> Rule:
     kind = str(rule["event"])
-    if kind not in EVENTS and kind not in KUSTO_REFUSALS:
+    if kind not in EVENTS:
         raise ValueError(f"unknown weather {kind!r}; known are {', '.join(EVENTS)}")
     event = Event(
         kind,

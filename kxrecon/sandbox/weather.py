@@ -8,52 +8,47 @@ from __future__ import annotations
 
 import io
 import json
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import uuid4
 
-from kxrecon.sandbox.forecast import KUSTO_REFUSALS, REFUSALS, Event, Forecast, Occasion, from_document
+from kxrecon.sandbox.forecast import KUSTO_REFUSALS, REFUSALS, Event, Forecast
 from kxrecon.sandbox.server import CutConnection, Environ, Wsgi
+from kxrecon.sandbox.watch import Lookout, Seen, forecast_of
 from kxrecon.sandbox.world import World
 
 Body = dict[str, Any]
 
 
-def weather(world: World, service: str, app: Wsgi, forecast: Forecast | None = None) -> Wsgi:
-    """The application under its weather: the forecast given, else the one kept in the file, else none."""
-    chosen = forecast or from_document(world.store.get("meta", "weather") or {})
-    return Weather(world, service, app, chosen) if chosen.rules else app
+def weather(world: World, service: str, app: Wsgi, forecast: Forecast | None = None, seen: Seen | None = None) -> Wsgi:
+    """The application under its weather: the forecast given, else the one kept in the file, else none.
+
+    ``seen`` is told of each request before anything happens to it.
+    """
+    chosen = forecast_of(world, forecast)
+    return Weather(world, service, app, chosen, seen) if chosen.rules or seen is not None else app
 
 
 class Weather:
     """WSGI middleware that makes a forecast happen to one service."""
 
-    def __init__(self, world: World, service: str, app: Wsgi, forecast: Forecast) -> None:
+    def __init__(self, world: World, service: str, app: Wsgi, forecast: Forecast, seen: Seen | None = None) -> None:
         self._world, self._service, self._app, self._forecast = world, service, app, forecast
-        self._guard = threading.Lock()
-        self._seen: Counter[str] = Counter()
+        self._lookout = Lookout(service, forecast, seen)
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Serve the request as the weather lets it."""
-        event = self._forecast.event(self._occasion(environ))
+        operation, method = named(self._service, environ), str(environ["REQUEST_METHOD"])
+        event = self._lookout.event(method, operation, _asked(self._service, environ))
         if event is None:
             return self._app(environ, start_response)
         status, _, _ = refusal(self._service, event, "")
         if status:
             return self._refuse(event, environ, start_response)
         return self._disturb(event, environ, start_response)
-
-    def _occasion(self, environ: Environ) -> Occasion:
-        operation, method = named(self._service, environ), str(environ["REQUEST_METHOD"])
-        with self._guard:
-            self._seen[operation] += 1
-            self._seen["\x00all"] += 1
-            return Occasion(self._service, method, operation, self._seen[operation], self._seen["\x00all"])
 
     def _refuse(self, event: Event, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         status, code, body = refusal(self._service, event, named(self._service, environ))
@@ -67,7 +62,7 @@ class Weather:
         """Events that do not refuse: before, during or after the request is served."""
         if event.kind == "cut-before":
             raise CutConnection
-        _prepare(self._world, event, environ)
+        prepare(self._world, event, environ)
         if event.kind == "slow":
             time.sleep(event.seconds)
         if event.kind == "other-case":
@@ -81,7 +76,7 @@ class Weather:
         return self._refuse(Event("gateway-timeout", event.retry_after), environ, start_response)
 
 
-def _prepare(world: World, event: Event, environ: Environ) -> None:
+def prepare(world: World, event: Event, environ: Environ) -> None:
     """What an event changes before the request is served."""
     if event.kind == "later":
         world.clock.advance(timedelta(seconds=event.seconds))
@@ -135,11 +130,25 @@ def named(service: str, environ: Environ) -> str:
     return _command(environ) if method == "POST" else path.rsplit("/", 1)[-1]
 
 
+def _asked(service: str, environ: Environ) -> str:
+    """The path that is asked for, or the text of a Kusto command."""
+    if service in ("arm", "dfs") or environ["REQUEST_METHOD"] != "POST":
+        return str(environ.get("PATH_INFO", ""))
+    return _csl(environ)
+
+
 def _command(environ: Environ) -> str:
+    text = _csl(environ)
+    if not text:
+        return ""
+    return " ".join(text.lower().split()[:2]) if text.startswith(".") else "query"
+
+
+def _csl(environ: Environ) -> str:
+    """The command in the body, which stays readable; empty if there is none."""
     raw = environ["wsgi.input"].read()
     environ["wsgi.input"] = io.BytesIO(raw)
     try:
-        text = str(json.loads(raw)["csl"]).strip()
+        return str(json.loads(raw)["csl"]).strip()
     except (ValueError, RecursionError, TypeError, KeyError):
         return ""
-    return " ".join(text.lower().split()[:2]) if text.startswith(".") else "query"

@@ -13,6 +13,8 @@ from typing import Any
 from kxrecon.sandbox.sql.batch import run
 from kxrecon.sandbox.sql.errors import InterfaceError, OperationalError
 from kxrecon.sandbox.sql.session import Session
+from kxrecon.sandbox.sql.weather import ConnectionLost, operation, under
+from kxrecon.sandbox.watch import Lookout
 from kxrecon.sandbox.world import World
 
 apilevel, threadsafety, paramstyle = "2.0", 1, "pyformat"
@@ -20,21 +22,31 @@ Row = tuple[Any, ...]
 _NAMED = re.compile(r"'(?:[^']|'')*'|\[(?:[^\]]|\]\])*\]|%\((\w+)\)s|(%s)")
 
 
-def connect(world: World, server: str, database: str, *, autocommit: bool = False) -> Connection:
-    """Open a database. OperationalError as the driver raises it if server or database is not there."""
+def connect(
+    world: World, server: str, database: str, *, autocommit: bool = False, lookout: Lookout | None = None
+) -> Connection:
+    """Open a database. OperationalError as the driver raises it if server or database is not there.
+
+    ``lookout``: the weather that opening it (``connect``) and its statements meet.
+    """
     server, name = server.lower(), database.lower()
-    if not world.store.all("sql_database", server):
-        raise OperationalError(f"Cannot open server '{server}' requested by the login. The login failed.", 40532)
-    if not world.store.get("sql_database", server, name):
-        raise OperationalError(f'Cannot open database "{database}" requested by the login. The login failed.', 4060)
-    return Connection(Session(world, server, name), autocommit)
+
+    def login() -> Connection:
+        if not world.store.all("sql_database", server):
+            raise OperationalError(f"Cannot open server '{server}' requested by the login. The login failed.", 40532)
+        if not world.store.get("sql_database", server, name):
+            raise OperationalError(f'Cannot open database "{database}" requested by the login. The login failed.', 4060)
+        return Connection(Session(world, server, name), autocommit, lookout)
+
+    return under(world, lookout, "connect", f"{server}/{name}", login)
 
 
 class Connection:
     """An open connection; changes are stored by ``commit`` or, with ``autocommit``, statement by statement."""
 
-    def __init__(self, session: Session, autocommit: bool = False) -> None:
+    def __init__(self, session: Session, autocommit: bool = False, lookout: Lookout | None = None) -> None:
         self._session: Session | None = session
+        self._lookout = lookout
         self.autocommit = autocommit
 
     def setautocommit(self, value: bool) -> None:
@@ -56,6 +68,23 @@ class Connection:
     def execute(self, operation: str, *parameters: Any) -> Cursor:
         """The driver's short form of ``cursor().execute``."""
         return self.cursor().execute(operation, *parameters)
+
+    def run(self, text: str, values: list[Any]) -> tuple[list[str], list[Row]] | None:
+        """Run a batch in whatever weather there is; the answer of its last query, None if there was none."""
+        session = self.session
+        try:
+            return under(session.world, self._lookout, operation(text), text, lambda: self._run(session, text, values))
+        except ConnectionLost:
+            self.close()
+            raise
+
+    def _run(self, session: Session, text: str, values: list[Any]) -> tuple[list[str], list[Row]] | None:
+        try:
+            return run(session, text, values)
+        finally:
+            # What a batch did before it failed stays done, as on the server.
+            if self.autocommit:
+                session.commit()
 
     def commit(self) -> None:
         """Store what was changed."""
@@ -95,13 +124,7 @@ class Cursor:
     def execute(self, operation: str, *parameters: Any) -> Cursor:
         """Run a batch. Parameters come singly, as one sequence, or as one mapping."""
         text, values = positional(operation, parameters)
-        session = self.connection.session
-        try:
-            answer = run(session, text, values)
-        finally:
-            # What a batch did before it failed stays done, as on the server.
-            if self.connection.autocommit:
-                session.commit()
+        answer = self.connection.run(text, values)
         if answer is None:
             self.description, self._rows, self.rowcount = None, None, -1
             return self
