@@ -14,11 +14,12 @@ from typing import Any
 from kxrecon.sandbox.clock import Clock
 from kxrecon.sandbox.kusto import values
 from kxrecon.sandbox.kusto.answers import Answer, Columns
+from kxrecon.sandbox.kusto.cursor_functions import INGESTED, SEQUENCE, Copies
 from kxrecon.sandbox.kusto.errors import NotImitated, SemanticRefused, SyntaxRefused
 from kxrecon.sandbox.kusto.queries import Mentions, mentions
 from kxrecon.sandbox.kusto.query_syntax import check
 from kxrecon.sandbox.kusto.session import Caller, Session
-from kxrecon.sandbox.store import Store
+from kxrecon.sandbox.store import Document, Store
 from kxrecon.sandbox.switches import Switches
 
 DUCK = {
@@ -56,9 +57,13 @@ def run(
     connection = duckdb.connect(":memory:")
     try:
         seen = mentions(session, query)
+        copies = Copies(session)
+        query, functions = copies.rewritten(query), _functions(session, seen, copies)
         _load(connection, session, seen, rows_after or {}, rows_until)
+        for table, name in copies.names.items():
+            _load_copy(connection, session, table, name, (rows_after or {}).get(table), rows_until)
         connection.execute("SET enable_external_access=false")
-        return _evaluate(connection, translate, query, session.database_name, _functions(session, seen))
+        return _evaluate(connection, translate, query, session.database_name, functions)
     finally:
         connection.close()
 
@@ -103,14 +108,27 @@ def _load(connection: Any, session: Session, seen: Mentions, after: Mapping[str,
 def _load_table(
     connection: Any, session: Session, table: str, after: int | None, until: int | None, where: str = ""
 ) -> None:
-    shape = [(str(name), str(kind)) for name, kind in session.get("table", table)["columns"]]
-    stored = session.store.all("rows", session.uri, session.database, table)
-    rows = [
-        row["values"]
-        for key, row in stored
-        if (after is None or int(key[3]) > after) and (until is None or int(key[3]) <= until)
-    ]
-    _fill(connection, where or session.database_name, table, tuple(shape), rows)
+    rows = [row["values"] for _, row in _stored(session, table, after, until)]
+    _fill(connection, where or session.database_name, table, _shape(session, table), rows)
+
+
+def _load_copy(connection: Any, session: Session, table: str, name: str, after: int | None, until: int | None) -> None:
+    """A copy of a table with the ingestion time and the sequence of each row."""
+    shape = _shape(session, table)
+    stored = _stored(session, table, after, until if after is not None else None)
+    full = [[*row["values"], *[None] * (len(shape) - len(row["values"]))][: len(shape)] for _, row in stored]
+    rows = [[*cells, row["ingested"], key] for cells, (key, row) in zip(full, stored, strict=True)]
+    _fill(connection, session.database_name, name, (*shape, (INGESTED, "datetime"), (SEQUENCE, "long")), rows)
+
+
+def _shape(session: Session, table: str) -> Columns:
+    return tuple((str(name), str(kind)) for name, kind in session.get("table", table)["columns"])
+
+
+def _stored(session: Session, table: str, after: int | None, until: int | None) -> list[tuple[int, Document]]:
+    """Sequence and document of each row of a table within the bounds."""
+    stored = ((int(key[3]), row) for key, row in session.store.all("rows", session.uri, session.database, table))
+    return [(at, row) for at, row in stored if (after is None or at > after) and (until is None or at <= until)]
 
 
 def _fill(connection: Any, database: str, table: str, shape: Columns, rows: Sequence[Sequence[Any]]) -> None:
@@ -139,9 +157,9 @@ def _inward(cell: Any, kind: str) -> Any:
 
 
 # ---- the query
-def _functions(session: Session, seen: Mentions) -> list[str]:
+def _functions(session: Session, seen: Mentions, copies: Copies) -> list[str]:
     found = [session.get("function", name) for name in sorted(seen.functions)]
-    return [f"function {document['name']}{document['parameters']} {document['body']}" for document in found]
+    return [copies.rewritten(f"function {one['name']}{one['parameters']} {one['body']}") for one in found]
 
 
 def _evaluate(
