@@ -1,0 +1,310 @@
+"""The mistakes: in what kinds render and read, in what planes merge, in what the sandbox answers.
+
+Each names its place, the old text (once in its file), the new one, and the tests that are asked, witnesses
+first: the first of them to fail is the one that caught it. ``drawn`` adds mistakes in columns, by a seed.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[2] / "kxrecon"
+GRAMMAR = "tests/witness/grammar"
+COLUMNS = "tests/sandbox/kusto/test_kusto_columns.py"
+DIFFERENTIAL = "tests/sandbox/kusto/test_kusto_differential.py"
+ARM = "tests/witness/arm"
+FACTS = "tests/facts"
+KUSTO = "tests/sandbox/kusto"
+CASES = "tests/kinds/test_cases.py"
+LINKS = "tests/kinds/test_links.py"
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """``old`` becomes ``new`` in ``file`` (below kxrecon/); ``what`` says it in words."""
+
+    file: str
+    what: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+def _in(file: str, tests: tuple[str, ...], *changes: tuple[str, str, str]) -> list[Mutation]:
+    return [Mutation(file, *change, tests) for change in changes]
+
+
+_RENDERED: list[Mutation] = [
+    *_in(
+        "kql.py",
+        (GRAMMAR, CASES),
+        (
+            "quotes in names are not escaped",
+            "{name.translate(_SINGLE) if _NEEDS_ESCAPE.search(name) else name}",
+            "{name}",
+        ),
+        ("quotes in verbatim literals are not doubled", 'return text.replace("\'", "\'\'")', "return text"),
+        ("line breaks are let into verbatim literals", "if _LINE_BREAK.search(text):", "if not text:"),
+        (
+            "a text that ends in a backtick goes between fences",
+            'and "`" not in (text[0], text[-1]) and',
+            "and",
+        ),
+        ("a secret is not obfuscated", 'return command("h", quoted(*parts))', "return quoted(*parts)"),
+        ("booleans are written large", 'return "true" if value else "false"', 'return "True" if value else "False"'),
+    ),
+    *_in(
+        "kql_time.py",
+        (GRAMMAR, "tests/kql"),
+        (
+            "timespans are bare clocks, which Kusto refuses",
+            'return f"time({show_timespan(ticks)})"',
+            "return show_timespan(ticks)",
+        ),
+        ("an hour has the ticks of a minute", "60 * SECOND, 3_600 * SECOND", "60 * SECOND, 60 * SECOND"),
+    ),
+    *_in(
+        "kinds/kusto/_export_command.py",
+        (GRAMMAR, CASES),
+        ("the identity of an export is a bare word", "return kql.string(value) if", "return value if"),
+        ("the query of an export follows a pipe", '" <| {fields[', '" | {fields['),
+        ("an export is made without or-alter", 'f".create-or-alter continuous-export', 'f".create continuous-export'),
+        (
+            "fact tables stand behind the target",
+            "continuous-export {kql.identifier(name)}{over} to",
+            "continuous-export {kql.identifier(name)} to",
+        ),
+        (
+            "isDisabled is left out of a definition",
+            '    yield "isDisabled", kql.literal(bool(fields.get("isDisabled")))\n',
+            "",
+        ),
+        ("a query is sent to the wrong switch", 'verb = "disable" if change', 'verb = "enable" if change'),
+    ),
+    *_in(
+        "kinds/kusto/external_table.py",
+        (GRAMMAR, CASES),
+        (
+            "the table of a SQL target is a bare name",
+            " table={kql.identifier(fields['table'])}",
+            " table={fields['table']}",
+        ),
+        ("the format stands in quotes", "dataformat={fields['dataFormat']} (", "dataformat='{fields['dataFormat']}' ("),
+        ("compressed is not read back", 'compressed = bool_cell(found.get("compressed"))', "compressed = False"),
+    ),
+    *_in(
+        "kinds/kusto/_connections.py",
+        (GRAMMAR, CASES),
+        ("impersonation has another keyword", '{uri};impersonate",))', '{uri};impersonation",))'),
+        ("the masked suffix counts as a key", 'if not suffix.strip("*"):', "if suffix is None:"),
+    ),
+    *_in(
+        "kinds/kusto/managed_identity_policy.py",
+        (GRAMMAR, CASES),
+        ("usages are replaced, not merged", 'f".alter-merge {entity} policy', 'f".alter {entity} policy'),
+        ("only the documented column is read", 'answer.index("Policy", "Policies")', 'answer.index("Policies")'),
+        ("usages are joined by semicolons", '"AllowedUsages": ", ".join', '"AllowedUsages": "; ".join'),
+    ),
+    *_in(
+        "kinds/kusto/database_role.py",
+        (GRAMMAR, CASES, LINKS),
+        ("principals are not separated", '            yield ", "\n', '            yield " "\n'),
+        (
+            "the note stands before the principals",
+            '{role} (", principals, f"){note}")',
+            '{role}{note} (", principals, ")")',
+        ),
+        ("roles of the cluster count as the database's", 'if role.startswith("All"):', 'if role.startswith("Every"):'),
+    ),
+    *_in(
+        "kinds/kusto/_reads.py",
+        (GRAMMAR, COLUMNS, CASES),
+        ("the script is asked for in one word", "schema as csl script with", "schema as cslscript with"),
+        (
+            "a wildcard policy is asked in another order",
+            ".show table * policy ingestiontime",
+            ".show policy ingestiontime table *",
+        ),
+    ),
+    *_in(
+        "kinds/arm/role_assignment.py",
+        (ARM, CASES, LINKS),
+        ("a managed identity is called a user", '"principalType": "ServicePrincipal"', '"principalType": "User"'),
+        (
+            "the definition's path has no type",
+            "Microsoft.Authorization/roleDefinitions/{guid}",
+            "Microsoft.Authorization/{guid}",
+        ),
+        (
+            "a condition is trusted",
+            'if row is None or (row.fields["condition"] and not',
+            "if row is None or (False and not",
+        ),
+    ),
+    *_in(
+        "kinds/sql/sql_grant.py",
+        ("tests/sandbox/sql", CASES, LINKS),
+        ("revoking names the user after TO", '("REVOKE", "FROM")', '("REVOKE", "TO")'),
+        ("a DENY is not looked for", 'if name in (permission, "CONTROL") and where', 'if name == "CONTROL" and where'),
+    ),
+    *_in(
+        "kinds/sql/sql_user.py",
+        (CASES, LINKS, "tests/planes/test_planes_on_sandbox.py"),
+        ("a user by SID has no type", '", TYPE = E"', '""'),
+    ),
+    *_in(
+        "kinds/sql/_reads.py",
+        (CASES, LINKS),
+        ("a grant on a column counts for its table", 'in ("G", "W") and not row["minor_id"]:', 'in ("G", "W"):'),
+    ),
+]
+
+_PLANES: list[Mutation] = [
+    *_in(
+        "planes/acl.py",
+        ("tests/planes/test_plane_acl.py",),
+        ("the mask is not widened", "result[mask] = _union([result[mask], *needed])", "result[mask] = result[mask]"),
+        ("a default list has no owner", 'for kind in ("user", "group", "other"):', 'for kind in ("group", "other"):'),
+    ),
+    *_in(
+        "planes/arm_identity.py",
+        (ARM, "tests/planes/test_plane_arm.py", "tests/planes/test_planes_on_sandbox.py"),
+        ("the type forgets the system identity", '(["SystemAssigned"] if SYSTEM in after else [])', "[]"),
+        ("If-Match is not sent", "if etag else {}", "if not etag else {}"),
+        ("ids are compared with their letter case", "held = {key.lower(): key for", "held = {key: key for"),
+    ),
+]
+
+_ANSWERED: list[Mutation] = [
+    *_in(
+        "sandbox/arm/clusters.py",
+        (ARM,),
+        (
+            "a cluster has no location",
+            '        "location": document.get("location", "West Europe"),\n        "tags"',
+            '        "tags"',
+        ),
+        (
+            "a state that the contract does not have",
+            '"state": document.get("state", "Running")',
+            '"state": document.get("state", "Up")',
+        ),
+        ("a field that the contract does not have", '"stateReason": ""', '"stateReasons": ""'),
+        (
+            "an accepted change is a 204",
+            "return Answer(answer, 202, operations.links",
+            "return Answer(answer, 204, operations.links",
+        ),
+        ("a flag is a text", '"enablePurge": False', '"enablePurge": "false"'),
+    ),
+    *_in(
+        "sandbox/arm/assignments.py",
+        (ARM,),
+        (
+            "a role assignment is answered flat",
+            '        "properties": properties,\n        "id"',
+            '        **properties,\n        "id"',
+        ),
+        (
+            "creating is a 202",
+            "describe(call.world, scope, name, document), 201)",
+            "describe(call.world, scope, name, document), 202)",
+        ),
+    ),
+    *_in(
+        "sandbox/arm/operations.py",
+        (ARM,),
+        (
+            "an operation says what it has not: a state",
+            '"operationState": "Completed" if done',
+            '"state": "Completed" if done',
+        ),
+        (
+            "an operation's progress is a text",
+            '"percentComplete": 100.0 if done else 50.0',
+            '"percentComplete": "all" if done else "half"',
+        ),
+    ),
+    *_in(
+        "sandbox/arm/errors.py",
+        (ARM,),
+        ("an error has another envelope", 'return {"error": {"code"', 'return {"fault": {"code"'),
+    ),
+    *_in(
+        "sandbox/kusto/grammar/exports.lark",
+        (DIFFERENTIAL,),
+        (
+            "names of fact tables need no commas",
+            '"(" name ("," name)* ")"\n\n// ---- external',
+            '"(" name (","? name)* ")"\n\n// ---- external',
+        ),
+        (
+            "a second TO is fine",
+            '"to" "table" a_to [properties] a_query -> export_set',
+            '"to"+ "table" a_to [properties] a_query -> export_set',
+        ),
+    ),
+    *_in(
+        "sandbox/kusto/answers.py",
+        (COLUMNS, KUSTO),
+        (
+            "columns are answered with their .NET type",
+            '"ColumnType": kind} for column, kind in table',
+            '"ColumnType": DATA_TYPE[kind]} for column, kind in table',
+        ),
+    ),
+    *_in(
+        "sandbox/kusto/exports.py",
+        (COLUMNS, FACTS, KUSTO),
+        ("spans are shown as ticks", "None if latency is None else clock(latency)", "latency"),
+        ("properties keep their camelCase", "name[0].upper() + name[1:]: value", "name: value"),
+    ),
+    *_in(
+        "sandbox/kusto/connections.py",
+        (FACTS, KUSTO),
+        ("keys are shown in clear", 'HIDDEN = {"password", "pwd", "accountkey"}', 'HIDDEN = {"pwd", "accountkey"}'),
+    ),
+    *_in(
+        "sandbox/kusto/errors.py",
+        (FACTS, KUSTO),
+        ("a missing role is a 401", "    status = 403\n", "    status = 401\n"),
+    ),
+]
+
+_DECLARED = re.compile(r'columns\(\s*f?"([^"{]+)"')
+SEED, DRAWN = 20261124, 8
+
+
+def drawn(seed: int = SEED, count: int = DRAWN) -> Iterator[Mutation]:
+    """``count`` declarations of answers' columns, each with one column renamed, left out, moved or retyped."""
+    rng = random.Random(seed)
+    places = [
+        (file.relative_to(PACKAGE).as_posix(), found[1])
+        for file in sorted((PACKAGE / "sandbox" / "kusto").glob("*.py"))
+        for found in _DECLARED.finditer(file.read_text("utf-8"))
+        if found[1].count(":") > 2 and file.read_text("utf-8").count(found[1]) == 1
+    ]
+    for file, declared in sorted(rng.sample(places, min(count, len(places)))):
+        yield _spoiled(file, declared, rng)
+
+
+def _spoiled(file: str, declared: str, rng: random.Random) -> Mutation:
+    columns = [part.strip() for part in declared.strip(" ,").split(",")]
+    at = rng.randrange(len(columns) - 1)
+    name, _, kind = columns[at].partition(":")
+    how = rng.choice(("renamed", "moved", "retyped"))
+    if how == "moved":
+        columns[at], columns[at + 1] = columns[at + 1], columns[at]
+    else:
+        columns[at] = f"{name}s:{kind}" if how == "renamed" else f"{name}:{'long' if kind == 'string' else 'string'}"
+    tail = declared[len(declared.rstrip(" ,")) :]
+    return Mutation(file, f"column {name} is {how}", declared, ", ".join(columns) + tail, (COLUMNS,))
+
+
+def every() -> list[Mutation]:
+    """All mistakes, in the order of the table and then as drawn."""
+    return [*_RENDERED, *_PLANES, *_ANSWERED, *drawn()]
