@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from kxrecon.kinds import NAMES, kind
+from kxrecon.kql import obfuscated
 from kxrecon.model import HIDDEN, Change, Entity, FieldChange, Hidden, Ref, State, Value
 from kxrecon.prune import Pruning
 from kxrecon.scope import Scope
@@ -31,7 +32,8 @@ class Differences:
 def compare(desired: Value, observed: Value) -> Verdict:
     """Three-valued: a hidden part makes a value unverifiable, unless another part of it differs."""
     if isinstance(observed, Hidden):
-        return "unverifiable"
+        differs = observed.shown and isinstance(desired, str) and obfuscated(desired) != observed.shown
+        return "changed" if differs else "unverifiable"
     if isinstance(desired, Mapping) and isinstance(observed, Mapping):
         if desired.keys() != observed.keys():
             return "changed"

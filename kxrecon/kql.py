@@ -17,7 +17,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 
 from kxrecon.errors import KxreconError
-from kxrecon.kql_text import database_literals, normalise_query, opaque_databases, unquote
+from kxrecon.kql_text import database_literals, normalise_query, obfuscated, opaque_databases, unquote
 from kxrecon.kql_time import DAY, HOUR, MINUTE, SECOND, parse_timespan, show_timespan, timespan
 from kxrecon.model import Deferred, Leaf, Secret, Text, Unknown, Value
 
@@ -41,6 +41,7 @@ __all__ = [
     "literal",
     "multiline",
     "normalise_query",
+    "obfuscated",
     "opaque_databases",
     "parse_timespan",
     "quoted",

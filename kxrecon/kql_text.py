@@ -22,6 +22,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_HIDING = re.compile(r"""\b[hH](?:@?['"]|```|~~~)""")
 _ESCAPED = re.compile(r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
 _SIMPLE = {"n": "\n", "r": "\r", "t": "\t", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "0": "\0"}
 
@@ -76,6 +77,14 @@ def normalise_query(text: str) -> str:
     if "```" in text or "~~~" in text:
         return text
     return "\n".join(line.rstrip() for line in text.split("\n"))
+
+
+def obfuscated(text: str) -> str:
+    """A text with the content of its hidden literals (``h'…'``) left out, however long it is; normalised else."""
+    text = normalise_query(text)
+    if not _HIDING.search(text):
+        return text
+    return "".join("h'***'" if one.kind == "string" and one.text[0] in "hH" else one.text for one in tokens(text))
 
 
 def database_literals(query: str) -> frozenset[str]:

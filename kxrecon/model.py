@@ -67,10 +67,15 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """An observed value that the service does not show; compares as *not verifiable*."""
+    """An observed value that the service does not show; compares as *not verifiable*.
+
+    ``shown`` is what it does show of a text (its hidden literals as ``h'***'``): that much is compared.
+    """
+
+    shown: str = ""
 
     def __str__(self) -> str:
-        return "(hidden)"
+        return self.shown or "(hidden)"
 
 
 HIDDEN = Hidden()

@@ -23,7 +23,7 @@ class Stored:
         for state in states:
             for ref, entity in state.entities.items():
                 if ref.kind == "function":
-                    self._bodies[ref.name[0]][ref.name[1]] = entity.fields.get("body", "")
+                    self._bodies[ref.name[0]][ref.name[1]] = str(entity.fields.get("body", ""))
 
     def functions(self, database: str) -> Mapping[str, str]:
         """Bodies by function name."""

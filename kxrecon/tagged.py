@@ -18,7 +18,7 @@ def encode(value: Value) -> Any:
     if isinstance(value, Ref):
         return {"$ref": [value.kind, *value.name]}
     if isinstance(value, Hidden):
-        return {"$hidden": True}
+        return {"$hidden": value.shown or True}
     if isinstance(value, Secret):
         return {"$secret": value.variable}
     if isinstance(value, Unknown):
@@ -44,8 +44,8 @@ def decode(value: Any) -> Value:
         ((tag, content),) = value.items()
         if tag == "$ref":
             return Ref(content[0], tuple(content[1:]))
-        if tag == "$hidden" and content is True:
-            return model.HIDDEN
+        if tag == "$hidden":
+            return model.HIDDEN if content is True else Hidden(content)
         if tag == "$secret":
             return Secret(content)
         if tag == "$unknown":

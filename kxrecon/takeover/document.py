@@ -147,6 +147,8 @@ def _unsayable(entity: Entity) -> str:
     """Why an entity cannot be stated in a spec; empty if it can."""
     if isinstance(entity.fields.get("query"), Hidden):
         return "its query holds an obfuscated literal, which the service shows as asterisks"
+    if isinstance(entity.fields.get("body"), Hidden):
+        return "its body holds an obfuscated literal, which the service shows as asterisks"
     if isinstance(entity.fields.get("columns"), Hidden):
         return "its columns could not be read"
     return ""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
 import orjson
 
-from kxrecon.kql import Columns, canonical_type, parse_timespan
-from kxrecon.model import Answer, Table
+from kxrecon.kql import Columns, canonical_type, obfuscated, parse_timespan
+from kxrecon.model import Answer, Hidden, Table
+
+_MASKED = re.compile(r"""\b[hH]@?(?:'\*+'|"\*+"|```\*+```|~~~\*+~~~)""")
 
 
 def json_cell(cell: Any) -> Any:
@@ -30,6 +33,11 @@ def json_key(cell: Any) -> str:
 def bool_cell(cell: Any) -> bool:
     """True for ``true``, ``1`` and their texts."""
     return cell is True or cell == 1 or (isinstance(cell, str) and cell.lower() in ("true", "1"))
+
+
+def shown_text(text: str) -> str | Hidden:
+    """A query or body as shown; Hidden, with what is shown of it, if it holds an obfuscated literal (asterisks)."""
+    return Hidden(obfuscated(text)) if "*" in text and _MASKED.search(text) else text
 
 
 def text_cell(cell: Any) -> str | None:

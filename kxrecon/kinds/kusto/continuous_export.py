@@ -15,7 +15,7 @@ from kxrecon import kql
 from kxrecon.errors import Problem
 from kxrecon.kinds import World
 from kxrecon.kinds.kusto import _export_spec, _reads
-from kxrecon.kinds.kusto._cells import bool_cell, cells, json_cell, json_key, ticks_cell
+from kxrecon.kinds.kusto._cells import bool_cell, cells, json_cell, json_key, shown_text, ticks_cell
 from kxrecon.kinds.kusto._draft import Draft, one_of
 from kxrecon.kinds.kusto._export_command import step
 from kxrecon.kinds.kusto._script import export_identities
@@ -51,7 +51,6 @@ _MANAGED_KEYS = frozenset(
         *("intervalbetweenruns", "forcedlatency", *_IDENTITY_KEYS),
     }
 )
-_OBFUSCATED = re.compile(r"""\b[hH]@?(?:'\*+'|"\*+"|```\*+```)""")
 _WORD = re.compile(r"\[\s*'([^'\\]+)'\s*\]|\[\s*\"([^\"\\]+)\"\s*\]|([^\W\d]\w*)")
 _LAST_NAME = re.compile(r"\[\s*(?:'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"|([^'\"\]]*))\s*\]\s*\Z")
 
@@ -142,7 +141,7 @@ def _observed(
         ref = Ref(KIND, (database, name))
         fields = {
             "to": to,
-            "query": _query(query or ""),
+            "query": shown_text(kql.normalise_query(query or "")),
             "over": _tables(json_key(tables or ""), database),
             "intervalBetweenRuns": ticks_cell(interval),
             "forcedLatency": ticks_cell(latency),
@@ -154,11 +153,6 @@ def _observed(
         last, cursor, result, exported, running = state(row)
         values = {"lastRunTime": last, "startCursor": cursor, "lastRunResult": result, "exportedTo": exported}
         yield Reading(ref, {**values, "isRunning": bool_cell(running)})
-
-
-def _query(text: str) -> Value:
-    """The query as shown; HIDDEN if it holds an obfuscated literal, which is shown as asterisks."""
-    return HIDDEN if "*" in text and _OBFUSCATED.search(text) else kql.normalise_query(text)
 
 
 @lru_cache(maxsize=4096)

@@ -15,7 +15,7 @@ from kxrecon import kql
 from kxrecon.errors import Problem
 from kxrecon.kinds import World
 from kxrecon.kinds.kusto import _reads
-from kxrecon.kinds.kusto._cells import cells
+from kxrecon.kinds.kusto._cells import cells, shown_text
 from kxrecon.kinds.kusto._parameters import canonical_parameters
 from kxrecon.kql_text import significant
 from kxrecon.model import (
@@ -25,6 +25,7 @@ from kxrecon.model import (
     Entity,
     Failure,
     Gap,
+    Hidden,
     Need,
     Plane,
     Read,
@@ -115,7 +116,7 @@ def _entities(database: str, answer: Table) -> Iterator[Entity]:
         name, parameters, body, folder, doc_string = pick(row)
         fields = {
             "parameters": _shown_parameters(parameters),
-            "body": canonical_body(body or ""),
+            "body": shown_text(canonical_body(body or "")),
             "folder": folder or None,
             "docString": doc_string or None,
             "view": HIDDEN,
@@ -135,7 +136,8 @@ def _shown_parameters(parameters: str | None) -> str:
 def needs(entity: Entity) -> Iterable[Need]:
     """The functions that the body calls and the tables that it names, as far as they are in the spec."""
     database, own = entity.ref.name
-    called, named = _words(entity.fields["body"])
+    body = entity.fields["body"]
+    called, named = _words(body.shown if isinstance(body, Hidden) else body)
     for name in called:
         if name != own:
             yield Need(Ref(KIND, (database, name)))
