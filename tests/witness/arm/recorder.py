@@ -5,16 +5,21 @@ from __future__ import annotations
 import io
 import json
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 from urllib.parse import parse_qsl
 
-from .contract import Exchange, Finding, judge
+from tests.witness.tally import tally
+
+from .contract import Exchange, Finding, find, judge
 from .exceptions import excuse
 
-JUDGED: Counter[str] = Counter()
-EXCUSED: Counter[str] = Counter()
+TITLE = "ARM's contract, over every exchange of an SDK with the sandbox"
+_GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*")
 
 
 class Recorder:
@@ -58,9 +63,63 @@ class Recorder:
             self.exchanges.append(exchange)
 
     def verdict(self) -> tuple[list[Finding], set[str]]:
-        """Disagreements that nobody excused, and the reasons of those that were; both are counted."""
-        JUDGED.update(f"{one.method} {one.status}" for one in self.exchanges)
+        """Disagreements that nobody excused, and the reasons of those that were."""
         findings = [finding for exchange in self.exchanges for finding in judge(exchange)]
-        reasons = Counter(reason for reason in map(excuse, findings) if reason)
-        EXCUSED.update(reasons)
-        return [one for one in findings if not excuse(one)], set(reasons)
+        reasons = {reason for reason in map(excuse, findings) if reason}
+        return [one for one in findings if not excuse(one)], reasons
+
+
+class Watch(Recorder):
+    """A recorder of everything that SDKs and sandboxes say to each other while it watches.
+
+    Exchanges that differ in nothing but ids and times are judged once; all are counted.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._known: dict[Any, list[Finding]] = {}
+
+    @contextmanager
+    def watching(self) -> Iterator[Watch]:
+        """Every sandbox that is opened in the block; weather is part of what is seen, a test's own tampering is not."""
+        from kxrecon.sandbox import embedded
+
+        made = embedded.weather
+
+        def weather(world: Any, service: str, *rest: Any, **options: Any) -> Any:
+            return self.around(service, made(world, service, *rest, **options))
+
+        with mock.patch.object(embedded, "weather", weather):
+            yield self
+
+    def _recording(self, app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+        recording = super()._recording(app)
+
+        def recorded(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+            by_sdk = "azsdk-python" in environ.get("HTTP_USER_AGENT", "")
+            return (recording if by_sdk else app)(environ, start_response)
+
+        return recorded
+
+    def judged(self) -> list[Finding]:
+        """What nobody excused since this was asked last; everything is counted."""
+        with self._guard:
+            seen, self.exchanges = self.exchanges, []
+        counted = tally(TITLE)
+        wrong = []
+        for one in seen:
+            operation = find(one.method, one.path)
+            counted.count("exchanges validated")
+            counted.count(f"{operation.name if operation else 'no operation'} {one.status}")
+            for finding in self._judged(one):
+                reason = excuse(finding)
+                wrong += [] if reason else [finding]
+                counted.reasons.update([reason] if reason else [])
+        return wrong
+
+    def _judged(self, one: Exchange) -> list[Finding]:
+        told = json.dumps([one.method, one.path, sorted(one.query.items()), one.request, one.status, one.response])
+        key = _TIME.sub("time", _GUID.sub("id", told))
+        if key not in self._known:
+            self._known[key] = judge(one)
+        return self._known[key]

@@ -1,0 +1,45 @@
+"""What every test run does beside its tests: it lets ARM's contract judge, and reports what the witnesses saw."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.witness import tally
+
+
+def pytest_sessionfinish(session):
+    """A worker hands its counts to the process that prints."""
+    handed = getattr(session.config, "workeroutput", None)
+    if handed is not None:
+        handed["witnesses"] = tally.document()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    """The counts of a worker that is done."""
+    tally.join((getattr(node, "workeroutput", None) or {}).get("witnesses") or {})
+
+
+def pytest_terminal_summary(terminalreporter):
+    """One section for each witness; pytest's own summary still ends the run."""
+    for name, lines in tally.sections():
+        terminalreporter.section(f"witness: {name}")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _watch():
+    """ARM's contract sees every exchange between an SDK and an embedded sandbox of this process."""
+    from tests.witness.arm.recorder import Watch
+
+    with Watch().watching() as watch:
+        yield watch
+
+
+@pytest.fixture(autouse=True)
+def _judged(_watch):
+    """What a test made the two say to each other is judged when it ends."""
+    yield
+    findings = _watch.judged()
+    assert not findings, "ARM's contract does not allow:\n" + "\n".join(sorted({str(one) for one in findings}))
