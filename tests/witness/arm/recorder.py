@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import threading
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
