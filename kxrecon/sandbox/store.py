@@ -61,6 +61,8 @@ class Store:
     def __init__(self, path: Path | str) -> None:
         self._lock = threading.RLock()
         self._depth = 0
+        self.files = None if str(path) == ":memory:" else Path(path).with_suffix(".files")
+        """The folder that plays the storage accounts, beside the file; None in memory."""
         self._db = sqlite3.connect(str(path), check_same_thread=False, isolation_level=None, timeout=30)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")

@@ -30,6 +30,7 @@ class Switches:
     missing_database: Literal["400", "404"] = "400"
     bool_wire: Literal["boolean", "number"] = "boolean"
     dynamic_wire: Literal["json", "text"] = "json"
+    export_seconds: float = 0.0  # how long `.export async` is in progress
     strict: bool = False  # an inventory was given: nothing else exists
 
 

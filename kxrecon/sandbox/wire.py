@@ -15,6 +15,7 @@ from kxrecon.sandbox.world import World
 
 if TYPE_CHECKING:
     from kxrecon.sandbox.kusto.service import KustoService
+    from kxrecon.sandbox.kusto.session import Session
 
 Execute = Callable[[str, str, Document, Document], tuple[int, Document]]
 
@@ -31,7 +32,15 @@ class KustoApp:
         """The cluster's commands; imported with its parsers on the first request, many never come."""
         from kxrecon.sandbox.kusto.service import KustoService
 
-        return KustoService(self._world.store, self._world.clock, self._uri)
+        folder = self._world.store.files
+
+        def export(session: Session, asked: Document) -> list[Document]:
+            from kxrecon.sandbox.scheduler import export as run
+
+            assert folder is not None
+            return run(session, asked, folder)
+
+        return KustoService(self._world.store, self._world.clock, self._uri, export if folder else None)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """WSGI entry point."""

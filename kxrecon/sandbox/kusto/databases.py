@@ -1,4 +1,4 @@
-"""Databases, the cluster, operations and the journal ("learn.microsoft.com, System information commands")."""
+"""Databases, the cluster and the journal ("learn.microsoft.com, System information commands")."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 from kxrecon.sandbox.kusto import permissions, policies
 from kxrecon.sandbox.kusto.answers import Answer, answer, columns, mark
-from kxrecon.sandbox.kusto.errors import BadRequest
 from kxrecon.sandbox.kusto.session import Session
 from kxrecon.sandbox.store import Document
 
@@ -31,11 +30,6 @@ VERSION = columns("BuildVersion:string, BuildTime:datetime, ServiceType:string, 
 CLUSTER = columns(
     "NodeId:string, Address:string, Name:string, StartTime:datetime, IsAdmin:bool, MachineTotalMemory:long,"
     "MachineAvailableMemory:long, ProcessorCount:int, EnvironmentDescription:string"
-)
-OPERATIONS = columns(
-    "OperationId:guid, Operation:string, NodeId:string, StartedOn:datetime, LastUpdatedOn:datetime, Duration:timespan,"
-    "State:string, Status:string, RootActivityId:guid, ShouldRetry:bool, Database:string, Principal:string,"
-    "User:string, AdminEpochStartTime:datetime, VirtualCluster:string"
 )
 JOURNAL = columns(
     "Event:string, EventTimestamp:datetime, Database:string, EntityName:string, UpdatedEntityName:string,"
@@ -147,31 +141,6 @@ def cluster(session: Session, given: dict[str, Any]) -> Answer:
     return answer(CLUSTER, [["KEngine000000", session.uri, "Sandbox", BUILT, True, 1 << 34, 1 << 33, 2, "sandbox"]])
 
 
-def operations(session: Session, given: dict[str, Any]) -> Answer:
-    """``.show operations [id…]``: of the last two weeks; one's own unless one watches the database."""
-    wanted = {str(identity).lower() for identity in given.get("operations", [])}
-    rows = []
-    for key, document in session.store.all("kusto_operation", session.uri):
-        if not wanted or key[1] in wanted:
-            rows.append(_operation(document))
-    return answer(OPERATIONS, rows)
-
-
-def _operation(document: Document) -> list[Any]:
-    started, state = document["started"], document["state"]
-    ran = [document["id"], document["operation"], "", started, started, "00:00:00", state, document["status"]]
-    who = [document["activity"], False, document["database"], document["principal"], "", BUILT, ""]
-    return ran + who
-
-
-def operation_details(session: Session, given: dict[str, Any]) -> Answer:
-    """``.show operation <id> details``: the operation's own result."""
-    found = session.store.get("kusto_operation", session.uri, str(given["operation"]).lower())
-    if found is None:
-        raise BadRequest(f"Operation '{given['operation']}' was not found")
-    return answer(columns("Path:string, NumRecords:long"), found.get("details", []))
-
-
 def journal(session: Session, given: dict[str, Any]) -> Answer:
     """``.show [database D | cluster] journal``: admins see all, others their own changes."""
     session = session.within(given["database"]) if "database" in given else session
@@ -199,7 +168,5 @@ COMMANDS = {
     "database_plain": pretty_name,
     "version_show": version,
     "cluster_show": cluster,
-    "operations_show": operations,
-    "operation_details": operation_details,
     "journal_show": journal,
 }

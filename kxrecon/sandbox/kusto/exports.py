@@ -6,13 +6,12 @@ Running them is the scheduler's part; this module only keeps the cursor's place 
 from __future__ import annotations
 
 import re
-import uuid
 from datetime import timedelta
 from typing import Any
 
 from kxrecon.sandbox.kusto import identities, permissions, policies, values
 from kxrecon.sandbox.kusto.answers import Answer, answer, columns, pretty
-from kxrecon.sandbox.kusto.errors import BadRequest, KustoError, NotImitated, TableNotFound
+from kxrecon.sandbox.kusto.errors import BadRequest, TableNotFound
 from kxrecon.sandbox.kusto.lexer import GUID, mask
 from kxrecon.sandbox.kusto.queries import Mentions, mentions
 from kxrecon.sandbox.kusto.query_syntax import check
@@ -332,46 +331,12 @@ def artifacts(session: Session, given: dict[str, Any]) -> Answer:
     return answer(ARTIFACTS, [[d["timestamp"], d.get("externalTable", target), d["path"], d["records"]] for d in found])
 
 
-# ---- a single export
-def once(session: Session, given: dict[str, Any]) -> Answer:
-    """``.export to table``: runs through the exporter that the sandbox was given, tracked as an operation."""
-    permissions.require(session, permissions.USE, "ExportToTable")
-    check(str(given["query"]))
-    session.get("external_table", given["to"])
-    identity = str(uuid.uuid4())
-    state, status, written = "Completed", "", []
-    try:
-        if session.exporter is None:
-            raise NotImitated("'.export' without a local folder for its files")
-        written = session.exporter(session, given["to"], str(given["query"]))
-    except KustoError as problem:
-        if "async" not in given:
-            raise
-        state, status = "Failed", problem.text
-    operation = {
-        "id": identity,
-        "operation": "TableExport",
-        "started": values.iso(session.now),
-        "state": state,
-        "status": status,
-        "database": session.database_name,
-        "principal": session.caller.fqn,
-        "activity": session.activity,
-        "details": [[d["path"], d["records"]] for d in written],
-    }
-    session.store.put("kusto_operation", (session.uri, identity), operation)
-    if "async" in given:
-        return answer(columns("OperationId:guid"), [[identity]])
-    return answer(columns("Path:string, NumRecords:long"), operation["details"])
-
-
 COMMANDS = {
     "export_set": create_or_alter,
     "export_enable": _switch(False),
     "export_disable": _switch(True),
     "export_drop": drop,
     "export_cursor": set_cursor,
-    "export_once": once,
     "exports_show": show,
     "export_show": show_one,
     "exports_pending": pending,

@@ -22,6 +22,7 @@ from kxrecon.sandbox.kusto import (
     exports,
     external_tables,
     functions,
+    operations,
     permissions,
     pipes,
     policies,
@@ -37,7 +38,7 @@ from kxrecon.sandbox.kusto.errors import BadRequest, KustoError, Suspended, Synt
 from kxrecon.sandbox.kusto.lexer import mask, skip
 from kxrecon.sandbox.kusto.parse import Command, SyntaxProblem, parse
 from kxrecon.sandbox.kusto.session import Session
-from kxrecon.sandbox.store import Store
+from kxrecon.sandbox.store import Document, Store
 
 Reply = tuple[int, Any]
 Run = Callable[[Session, dict[str, Any]], Answer]
@@ -51,6 +52,7 @@ COMMANDS: dict[str, Run] = {
     **schema.COMMANDS,
     **csl_script.COMMANDS,
     **databases.COMMANDS,
+    **operations.COMMANDS,
     **rows.COMMANDS,
 }
 ONLY_SHOW = (
@@ -70,7 +72,7 @@ class KustoService:
         store: Store,
         clock: Clock,
         cluster_uri: str,
-        exporter: Callable[[Session, str, str], list[dict[str, Any]]] | None = None,
+        exporter: Callable[[Session, Document], list[Document]] | None = None,
     ) -> None:
         self._store = store
         self._clock = clock

@@ -54,7 +54,7 @@ class Session:
     database: str = ""
     text: str = ""
     request_id: str = ""
-    exporter: Callable[[Session, str, str], list[Document]] | None = None
+    exporter: Callable[[Session, Document], list[Document]] | None = None
     activity: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     @once

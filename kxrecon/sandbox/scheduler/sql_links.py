@@ -89,10 +89,16 @@ def database(subject: Subject) -> str:
 
 def grant(subject: Subject) -> str:
     """The user exists and may write; for a new table it may also create it."""
-    connection, target = subject.target()["connection"], table(subject)
+    connection = subject.target()["connection"]
     who = subject.connection_identity(connection)
     if who is None:
         return f"user '{connection.get('user')}' signs in with a password, taken on trust"
+    return granted(subject, who)
+
+
+def granted(subject: Subject, who: Identity) -> str:
+    """The user that an identity (or a person: principal and client id are the object id) is, which may write."""
+    target = table(subject)
     names = users(subject, who, target)
     if not names:
         raise Broken(LOGIN_FAILED)

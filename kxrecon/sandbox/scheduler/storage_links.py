@@ -37,7 +37,7 @@ def _imitated(connection: Document) -> None:
         raise Broken(str(NotImitated(f"export to {connection.get('uri')}")), permanent=False)
 
 
-def _place(subject: Subject, connection: Document) -> tuple[Document, str]:
+def place(subject: Subject, connection: Document) -> tuple[Document, str]:
     """The account's document and the container's scope; Unreached where one is missing."""
     name, container = str(connection.get("account") or ""), str(connection.get("container") or "")
     found = subject.world.store.get("account", name)
@@ -48,12 +48,13 @@ def _place(subject: Subject, connection: Document) -> tuple[Document, str]:
 
 def grant(subject: Subject) -> str:
     """Each connection may write: by a role at or above the container, by ACL, or by its own secret."""
-    evidence = [_grant(subject, connection) for connection in subject.connections()]
+    evidence = [granted(subject, connection) for connection in subject.connections()]
     return "; ".join(evidence)
 
 
-def _grant(subject: Subject, connection: Document) -> str:
-    document, scope = _place(subject, connection)
+def granted(subject: Subject, connection: Document) -> str:
+    """What lets one connection write; Broken if nothing does."""
+    document, scope = place(subject, connection)
     who = subject.connection_identity(connection)
     if who is None:
         return _secret(document, connection)
@@ -108,7 +109,7 @@ def by_role(subject: Subject, who: Identity, scope: str) -> str:
 def network(subject: Subject) -> str:
     """The account's firewall lets the cluster in: open, a trusted service, or a rule for the resource."""
     for connection in subject.connections():
-        document, _ = _place(subject, connection)
+        document, _ = place(subject, connection)
         _check_network(subject, document, connection)
     return "the accounts' firewalls let the cluster in"
 

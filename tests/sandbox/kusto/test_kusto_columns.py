@@ -108,6 +108,7 @@ DIFFERENT = {
     ".show database Telemetry cslschema script": "an alias of `schema as csl script`: seen in the field with one column"
     " DatabaseSchemaScript; the grammar declares the table schema's columns",
     ".show external table Archive principals": UNDECLARED,
+    ".export async to table Archive <| Events": UNDECLARED,
     ".execute database script <|\n.create table X(a:string)": UNDECLARED,
     ".create-or-alter continuous-export E over (Events) to table Archive with (managedIdentity='system') <| Events": UNDECLARED,
 }

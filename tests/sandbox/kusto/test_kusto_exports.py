@@ -298,15 +298,17 @@ def test_a_violation_is_reported(ready):
 
 
 def test_export_once_is_an_operation(ready):
-    def write(session, table, query):
-        assert (table, query.strip()) == ("Archive", "Events")
+    def write(session, asked):
+        assert (asked["to"], asked["query"].strip()) == ("Archive", "Events")
         return [{"path": "a/b.parquet", "records": 2}]
 
     ready.service._exporter = write
     (started,) = ready.run(".export async to table Archive <| Events")
     (operation,) = ready.run(f".show operations {started['OperationId']}")
     assert (operation["Operation"], operation["State"]) == ("TableExport", "Completed")
-    assert ready.run(f".show operation {started['OperationId']} details") == [{"Path": "a/b.parquet", "NumRecords": 2}]
+    assert ready.run(f".show operation {started['OperationId']} details") == [
+        {"ExternalTableName": "Archive", "Path": "a/b.parquet", "NumRecords": 2}
+    ]
 
 
 def test_export_once_without_a_place_to_write_says_so(ready):
