@@ -6,11 +6,12 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
 from kxrecon.journal import Journal
-from tests.ground import Pilot
+from tests.ground import Ground, Pilot, Snapshot
 
 MODES = ("before", "sent", "answered", "unwritten", "torn")
 """Before a request is sent, after it was served but before the answer, after the answer, before a line of
@@ -81,5 +82,80 @@ def crashing(ground: Any, mode: str = "", at: int = 0) -> Iterator[Crasher]:
     try:
         with mock.patch.object(Journal, "_append", crasher.writing(Journal._append)), suppress(Crash):
             yield crasher
+    finally:
+        ground.pilot = Pilot()
+
+
+@dataclass(frozen=True)
+class Instant:
+    """What a process that died at one instant leaves behind: the services' documents and its journal."""
+
+    what: str
+    snapshot: Snapshot
+    journal: bytes
+
+    def restore(self, ground: Ground) -> None:
+        """Make it the world's state."""
+        ground.restore(self.snapshot)
+        path = ground.folder / ".kxrecon" / "journal.jsonl"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(self.journal)
+
+
+class Recorder(Pilot):
+    """Keeps every instant of one run at which a death leaves something else behind than at the instant before.
+
+    Whoever dies before a request is sent, while it is under way or after its answer leaves what the services
+    then hold and the lines that the journal then has; nothing else outlives a process. So one run tells all of
+    them, and the next apply is tried from each, without doing again what came before. ``boundaries`` counts all.
+    """
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self._guard = threading.RLock()
+        self._changes, self._snapshot = -1, ground.snapshot()
+        self.instants: list[Instant] = []
+        self.boundaries = 0
+
+    def around(self, what: str, send: Callable[[], Any]) -> Any:
+        """Send; before, sent and answered are three boundaries."""
+        self.keep(f"before {what}")
+        answer = send()
+        self.keep(f"sent {what}", boundaries=2)
+        return answer
+
+    def writing(self, original: Callable[..., None]) -> Callable[..., None]:
+        """A journal of which each line may be missing, or torn."""
+
+        def append(journal: Journal, line: Any) -> None:
+            self.keep(f"unwritten {line['event']} {line.get('action', '')}")
+            original(journal, line)
+            self.keep(f"torn {line['event']} {line.get('action', '')}", torn=20)
+
+        return append
+
+    def keep(self, what: str, *, boundaries: int = 1, torn: int = 0) -> None:
+        """Remember this instant unless it is like the last one."""
+        with self._guard:
+            self.boundaries += boundaries
+            store, path = self._ground.store, self._ground.folder / ".kxrecon" / "journal.jsonl"
+            with store._lock:
+                if store._db.total_changes != self._changes:
+                    self._changes, self._snapshot = store._db.total_changes, self._ground.snapshot()
+            journal = path.read_bytes() if path.exists() else b""
+            journal = journal[: len(journal) - torn] if torn else journal
+            last = self.instants[-1] if self.instants else None
+            if last is None or last.snapshot is not self._snapshot or last.journal != journal:
+                self.instants.append(Instant(what, self._snapshot, journal))
+
+
+@contextmanager
+def recording(ground: Ground) -> Iterator[Recorder]:
+    """A run of which every instant is kept."""
+    recorder = Recorder(ground)
+    ground.pilot = recorder
+    try:
+        with mock.patch.object(Journal, "_append", recorder.writing(Journal._append)):
+            yield recorder
     finally:
         ground.pilot = Pilot()

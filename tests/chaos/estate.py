@@ -85,6 +85,14 @@ def exported(ground: Ground) -> dict[str, int]:
     return found
 
 
+def nothing_ahead(ground: Ground, before: dict[str, int]) -> None:
+    """No cursor went back, and none is ahead of what its artifacts hold (nothing was ingested: not one record)."""
+    now, rows = cursors(ground), exported(ground)
+    assert all(now.get(name, -1) >= place for name, place in before.items()), (before, now)
+    for key, one in ground.store.all("continuous_export"):
+        assert one["cursor"] == one["startCursor"] or rows.get(key[-1]), (key, one)
+
+
 def nothing_lost_nothing_twice(ground: Ground, before: dict[str, int]) -> None:
     """No cursor went back; what ran before exports the rest, each row once."""
     now = cursors(ground)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.chaos import FULL, sample
-from tests.chaos.crash import MODES, crashing
-from tests.chaos.estate import cursors, nothing_lost_nothing_twice, running, specs
-from tests.ground import Simulated, example, ground, same
+from tests.chaos.crash import MODES, crashing, recording
+from tests.chaos.estate import cursors, nothing_ahead, nothing_lost_nothing_twice, running, specs
+from tests.chaos.test_weather import storm, weathered
+from tests.ground import Forecast, Simulated, example, ground, same
 
 # Who is killed closes nothing.
 pytestmark = [
@@ -69,3 +70,61 @@ def test_a_change_under_running_exports_that_dies_anywhere_loses_and_doubles_not
                 nothing_lost_nothing_twice(opened, places)
             except AssertionError as error:
                 raise AssertionError(f"died {mode} {at}: {error}") from error
+
+
+SLICES = 8 if FULL else 1
+STORMS = (None, 1, 2, 3) if FULL else (1,)
+"""Seeds of the weather over the run that dies and over its recovery; None: a calm day."""
+
+
+def weather(seed: int | None) -> Forecast:
+    return Forecast() if seed is None else storm(seed)
+
+
+def every_instant(opened, spec, goal, seed: int | None, part: int, check) -> None:
+    """Record a run in its weather, then recover from the instants of one slice in the same weather."""
+    opened.forecast = weather(seed)
+    with recording(opened) as run:
+        for _ in range(5):
+            if any(one.result != "done" for one in opened.apply(spec, workers=1)):
+                continue
+            break
+    opened.forecast = Forecast()
+    instants = sample(run.instants[part::SLICES], 6)
+    print(f"{run.boundaries} boundaries, {len(run.instants)} instants, {len(instants)} tried here")
+    for instant in instants:
+        instant.restore(opened)
+        places = cursors(opened)
+        try:
+            weathered(opened, spec, weather(seed))
+            opened.forecast = Forecast()
+            same(opened.dump(), goal)
+            check(places)
+        except AssertionError as error:
+            raise AssertionError(f"storm {seed}, died {instant.what}: {error}") from error
+
+
+@pytest.mark.parametrize("part", range(SLICES))
+@pytest.mark.parametrize("seed", STORMS)
+@pytest.mark.parametrize("name", ["seed.yaml", "prod.yaml"] if FULL else ["seed.yaml"])
+def test_a_first_apply_that_dies_at_any_instant_of_a_storm_is_finished_by_the_next(tmp_path, name, seed, part):
+    spec = example(name)
+    with ground(tmp_path, spec, time=Simulated()) as opened:
+        bare = opened.snapshot()
+        opened.converge(spec)
+        goal = opened.dump()
+        opened.restore(bare)
+        every_instant(opened, spec, goal, seed, part, lambda places: nothing_ahead(opened, places))
+
+
+@pytest.mark.parametrize("part", range(SLICES))
+@pytest.mark.parametrize("seed", STORMS)
+def test_a_change_that_dies_at_any_instant_of_a_storm_loses_and_doubles_nothing(tmp_path, seed, part):
+    before, after = specs(tmp_path)
+    with ground(tmp_path, before, time=Simulated()) as opened:
+        running(opened, before)
+        start = opened.snapshot()
+        opened.converge(after)
+        goal = opened.dump()
+        opened.restore(start)
+        every_instant(opened, after, goal, seed, part, lambda places: nothing_lost_nothing_twice(opened, places))
