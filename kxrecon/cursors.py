@@ -15,6 +15,9 @@ from kxrecon.kql_text import significant
 from kxrecon.model import Action, Entity, Leaf, Position, Reading, Ref, State, Text
 
 KIND = "continuous_export"
+EXPORTED_IF_EVER = "exportedIfEver"
+"""The attribute of an export that is its ``ExportedTo``, or ``NEVER`` while no run of it has exported anything."""
+NEVER = "1970-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True, slots=True)

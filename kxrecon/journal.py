@@ -60,13 +60,14 @@ class Journal:
 @dataclass(frozen=True, slots=True)
 class History:
     """What a journal tells about one cluster: the last run, if it never ended, with the places of its exports
-    before it; exports still paused; and the last run's backfills that were not seen to end."""
+    before it; exports still paused; the last run's backfills that were not seen to end; which of these began."""
 
     unfinished: str | None = None
     begun: tuple[str, ...] = ()
     paused: frozenset[Ref] = frozenset()
     positions: tuple[Position, ...] = ()
     unfilled: tuple[str, ...] = ()
+    sent: frozenset[str] = frozenset()
 
 
 def history(path: Path, cluster_uri: str, wire: str) -> History:
@@ -75,19 +76,21 @@ def history(path: Path, cluster_uri: str, wire: str) -> History:
     begun: dict[str, None] = {}
     paused: set[Ref] = set()
     unfilled: dict[str, None] = {}
+    sent: set[str] = set()
     positions: tuple[Position, ...] = ()
     for line in _lines(path):
         if line.get("cluster") != cluster_uri or line.get("wire") != wire:
             continue
         match line["event"]:
             case "run-began":
-                unfinished, begun = line["time"], {}
+                unfinished, begun, sent = line["time"], {}, set()
                 unfilled = dict.fromkeys(line.get("backfills", ()))
                 positions = tuple(_positions(line))
             case "run-ended":
                 unfinished, positions = None, ()
             case "action-began":
                 begun[line["action"]] = None
+                sent.add(line["action"])
                 if line["phase"] == "disable":
                     paused |= _refs(line)
             case "action-ended":
@@ -96,7 +99,9 @@ def history(path: Path, cluster_uri: str, wire: str) -> History:
                     unfilled.pop(line["action"], None)
                 if line["phase"] in ("enable", "apply") and line.get("result") == "done":
                     paused -= _refs(line)
-    return History(unfinished, tuple(begun), frozenset(paused), positions, tuple(unfilled))
+    return History(
+        unfinished, tuple(begun), frozenset(paused), positions, tuple(unfilled), frozenset(sent & set(unfilled))
+    )
 
 
 def _positions(line: Mapping[str, Any]) -> Iterator[Position]:

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 
+from kxrecon import cursors
 from kxrecon.diff import Verdict, compare, completed
 from kxrecon.model import Action, Change, Ref, State
 from kxrecon.observe import Planes, observe
@@ -122,6 +123,8 @@ class Recheck:
             if reading is None:
                 return None
             if not reading.values.get("isRunning"):
+                if attribute == cursors.EXPORTED_IF_EVER:
+                    return cursors.position(reading).exported_to or cursors.NEVER
                 found = reading.values.get(attribute)
                 return str(found) if found else None
             self._sleep(pause)

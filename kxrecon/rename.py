@@ -77,10 +77,14 @@ def _succeed(node: Node, old: Entity, by_ref: Mapping[Ref, Node], world: World) 
     new = node.changes[0].desired
     assert new is not None
     position = cursors.position(world.observed.readings[old.ref])
-    lower: Text = cursors.lower_bound(position)
+    lower: Text
     if position.exported_to:
         # The old job may run once more before it is stopped, so its place is read after that.
         lower = ("ingestion_time() > datetime(", Unknown(old.ref, "exportedTo"), ")")
+    else:
+        # It may run for the first time before it is stopped, so what it has not exported is known only after that.
+        last = Unknown(old.ref, cursors.EXPORTED_IF_EVER)
+        lower = (*cursors.lower_bound(position), " and ingestion_time() > datetime(", last, ")")
     _fill(node, new, lower, f"what was ingested after {old.ref.name[1]} stopped and before it began")
     drop = by_ref.get(old.ref)
     if drop is not None:
@@ -92,6 +96,30 @@ def _succeed(node: Node, old: Entity, by_ref: Mapping[Ref, Node], world: World) 
     stop = Node((change,), tuple(kind(KIND).act([change], world)))
     node.after.append(stop)
     return (stop,)
+
+
+def unfinished(actions: Iterable[str], sent: Iterable[str], desired: State, observed: State) -> Iterator[Finding]:
+    """Bounded exports that the last apply did not see end: the command of each, and when it may be run again.
+
+    The places that bound it still stand where they stood: the old export is disabled, and where the new one
+    began never changes. ``sent``: those of them that were begun.
+    """
+    for export in desired.of_kind(KIND):
+        action = next((one for one in actions if one.startswith(f"create:{KIND}:{export.ref.label}:")), None)
+        if action is None or export.ref not in observed.readings:
+            continue
+        old = Ref(KIND, (export.ref.name[0], str(export.attributes.get("renamedFrom"))))
+        if export.attributes.get("renamedFrom") and old not in observed.readings:
+            continue
+        lower: Text = cursors.lower_bound(cursors.position(observed.readings[old])) if old in observed.readings else ()
+        start = cursors.position(observed.readings[export.ref]).start_cursor or ""
+        command = cursors.backfill(observed.entities.get(export.ref, export), lower, start)
+        told = "".join(map(str, command or ()))
+        if action in sent:
+            remedy = f"where .show operations has no completed TableExport since that apply began, run once: {told}"
+            yield Finding("moved", export.ref, f"the last apply did not see the end of {action}", remedy)
+        else:
+            yield Finding("moved", export.ref, f"the last apply never sent {action}", f"run once: {told}")
 
 
 def _fill(node: Node, export: Entity, lower: Text, what: str) -> None:

@@ -133,11 +133,11 @@ class Ground:
 
     def kql(self, command: str, database: str = "Telemetry") -> list[dict[str, Any]]:
         """A command from somebody else; AssertionError if it is refused."""
-        from kxrecon.sandbox.kusto.service import KustoService
+        from kxrecon.sandbox.wire import KustoApp
 
         world = self.ends.world
         cluster = world.store.all("cluster")[0][0][0]
-        status, body = KustoService(world.store, world.clock, cluster).handle_management(database, command, {})
+        status, body = KustoApp(world, cluster)._service.handle_management(database, command, {})
         assert status == 200, body
         first = body["Tables"][0]
         names = [column["ColumnName"] for column in first["Columns"]]
@@ -146,7 +146,7 @@ class Ground:
     def tick(self, *, force: bool = False, minutes: float = 0) -> list[Run]:
         """Time passes, and exports run."""
         self.ends.world.clock.advance(timedelta(minutes=minutes))
-        return tick(self.store, self.ends.world.clock, self.folder / "files", force=force)
+        return tick(self.store, self.ends.world.clock, self.store.files, force=force)
 
     def ingest(self, table: str, rows: Sequence[Sequence[Any]], database: str = "Telemetry") -> None:
         """New rows in a table."""

@@ -58,7 +58,7 @@ def plan_over(
     past = history(JOURNAL, spec.scope.cluster_uri, wire_name(options))
     derived = derive(spec.desired, seen.state, seen.scope)
     made = draft(derived, seen.state, seen.scope, paused=past.paused, allow=spec.allow)
-    made = _told(made, past, seen.state)
+    made = _told(made, past, spec.desired, seen.state)
     made = _linted(made, spec, seen) if lint else made
     created = datetime.now(UTC).isoformat(timespec="seconds")
     given = {name: value for name, value in variable_values(options.variables).items() if name not in spec.secrets}
@@ -75,10 +75,11 @@ def _linted(made: Draft, spec: Spec, seen: Observation) -> Draft:
     return replace(made, findings=(*made.findings, *notes))
 
 
-def _told(made: Draft, past: History, observed: State) -> Draft:
+def _told(made: Draft, past: History, desired: State, observed: State) -> Draft:
     """What the journal knows beyond what the cluster shows: a run that never ended, exports that it moved, and
     backfills that nobody saw end. Said at every plan until an apply ends."""
     from kxrecon.cursors import moved
+    from kxrecon.rename import unfinished
 
     found: list[Finding] = []
     if past.unfinished is not None:
@@ -87,7 +88,5 @@ def _told(made: Draft, past: History, observed: State) -> Draft:
         found.append(Finding("note", None, told))
     for move in moved(past.positions, (), observed):
         found.append(Finding("moved", move.ref, f"since that apply began, {move.message}", move.repair))
-    for action in past.unfilled:
-        remedy = "see .show operations; if it was not done, run the command that the plan showed, by hand"
-        found.append(Finding("moved", None, f"the last apply did not see the end of {action}", remedy))
+    found += unfinished(past.unfilled, past.sent, desired, observed)
     return replace(made, findings=(*made.findings, *found))

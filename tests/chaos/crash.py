@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
 
-from kxrecon.journal import Journal
+from kxrecon.journal import History, Journal, history
 from tests.ground import Ground, Pilot, Snapshot
 
 MODES = ("before", "sent", "answered", "unwritten", "torn")
@@ -106,14 +107,15 @@ class Recorder(Pilot):
     """Keeps every instant of one run at which a death leaves something else behind than at the instant before.
 
     Whoever dies before a request is sent, while it is under way or after its answer leaves what the services
-    then hold and the lines that the journal then has; nothing else outlives a process. So one run tells all of
-    them, and the next apply is tried from each, without doing again what came before. ``boundaries`` counts all.
+    then hold and what the journal then tells; nothing else outlives a process. So one run shows all of them, and
+    the next apply is tried from each, without doing again what came before. ``boundaries`` counts all instants.
     """
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
         self._guard = threading.RLock()
         self._changes, self._snapshot = -1, ground.snapshot()
+        self._left: Any = None
         self.instants: list[Instant] = []
         self.boundaries = 0
 
@@ -144,9 +146,20 @@ class Recorder(Pilot):
                     self._changes, self._snapshot = store._db.total_changes, self._ground.snapshot()
             journal = path.read_bytes() if path.exists() else b""
             journal = journal[: len(journal) - torn] if torn else journal
-            last = self.instants[-1] if self.instants else None
-            if last is None or last.snapshot is not self._snapshot or last.journal != journal:
+            left = (id(self._snapshot), self._told(journal))
+            if left != self._left:
+                self._left = left
                 self.instants.append(Instant(what, self._snapshot, journal))
+
+    def _told(self, journal: bytes) -> History:
+        """What the next run reads in this journal, but for the names in its first message."""
+        path = self._ground.folder / "journal.cut"
+        path.write_bytes(journal)
+        whole, _, _ = journal.partition(b"\n")
+        if not whole.endswith(b"}"):
+            return History()
+        frame = json.loads(whole)
+        return replace(history(path, frame["cluster"], frame["wire"]), begun=())
 
 
 @contextmanager

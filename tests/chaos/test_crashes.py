@@ -72,7 +72,7 @@ def test_a_change_under_running_exports_that_dies_anywhere_loses_and_doubles_not
                 raise AssertionError(f"died {mode} {at}: {error}") from error
 
 
-SLICES = 8 if FULL else 1
+SLICES = 4 if FULL else 1
 STORMS = (None, 1, 2, 3) if FULL else (1,)
 """Seeds of the weather over the run that dies and over its recovery; None: a calm day."""
 
@@ -91,7 +91,9 @@ def every_instant(opened, spec, goal, seed: int | None, part: int, check) -> Non
             break
     opened.forecast = Forecast()
     instants = sample(run.instants[part::SLICES], 6)
-    print(f"{run.boundaries} boundaries, {len(run.instants)} instants, {len(instants)} tried here")
+    print(
+        f"storm {seed} of {spec.files}: {run.boundaries} boundaries, {len(run.instants)} instants, {len(instants)} tried here"
+    )
     for instant in instants:
         instant.restore(opened)
         places = cursors(opened)

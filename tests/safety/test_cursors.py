@@ -13,6 +13,7 @@ from kxrecon.observe import observe
 from kxrecon.plan import Plan, draft, requests_text
 from kxrecon.planes.kusto_operations import follow, is_async
 from kxrecon.planes.retry import Budget, Clock, Retry
+from kxrecon.rename import unfinished
 from kxrecon.scope import Scope
 
 from .cluster_fake import Kusto, export
@@ -154,6 +155,37 @@ def test_the_places_are_read_when_the_old_export_has_come_to_rest():
     assert [(one.result, one.message) for one in outcomes][-1] == ("done", "operation 1 completed")
     assert [one.result for one in outcomes] == ["done"] * 3
     assert f"datetime({NOON})" in kusto.sent[-1] and 'cursor_before_or_at("777")' in kusto.sent[-1]
+
+
+def test_an_old_export_that_runs_for_the_first_time_before_it_stops_is_not_exported_twice():
+    """When the plan is made it has exported nothing; what it exported by the time it rests is left out all the same."""
+    for ran, bound in ((NOON, NOON), (None, cursors.NEVER)):
+        kusto = Kusto(exports=[export("Old", cursor="55")])
+
+        def obey(text, kusto=kusto, ran=ran):
+            if text.startswith(".disable"):
+                kusto.exports[0][11] = ran
+            if text.startswith(".create-or-alter"):
+                kusto.exports.append(export("New", cursor="777"))
+            return {"told": "operation 1 completed"} if ".export" in text else None
+
+        kusto.on_write = obey
+        found, _ = made(kusto, wanted(renamedFrom="Old"))
+        plan = Plan("t", "https://c", "s", (), "d", "now", found.actions)
+        assert [one.result for one in Applier(plan, {"kusto": kusto}, SCOPE, {}).run()] == ["done"] * 3
+        assert f'cursor_after("55") and ingestion_time() > datetime({bound}) and' in kusto.sent[-1], kusto.sent[-1]
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"), [((), "never sent"), (("create:continuous_export:D/New:backfill:2",), "did not see the end")]
+)
+def test_a_bounded_export_that_nobody_saw_end_is_told_with_its_command(sent, told):
+    kusto = Kusto(exports=[export("Old", exported=NOON, disabled=True), export("New", cursor="777")])
+    _, seen = made(kusto, wanted(renamedFrom="Old"))
+    desired = State({NEW: wanted(renamedFrom="Old")})
+    (finding,) = unfinished(("create:continuous_export:D/New:backfill:2",), sent, desired, seen)
+    assert told in finding.message and (".show operations" in finding.remedy) == bool(sent)
+    assert f'ingestion_time() > datetime({NOON}) and cursor_before_or_at("777")' in finding.remedy
 
 
 def test_a_backfill_goes_with_the_creation_and_never_with_an_export_that_is_there():
