@@ -1,7 +1,8 @@
 """Exports that stand still although the spec does not say so: who or what stopped them, as far as it can be proved.
 
 Kusto disables an export by itself when it failed for good for seven days (learn.microsoft.com, Continuous data
-export); who else did it is written nowhere that lasts.
+export). Who else did it stands in the database's journal (``.show database DB journal``), whose format is no
+contract and which shows others' entries only to admins: where neither proves it, the cause stays unknown.
 """
 
 from __future__ import annotations
@@ -32,14 +33,29 @@ def findings(desired: State, observed: State, paused: frozenset[Ref]) -> Iterato
 
 
 def _cause(values: Mapping[str, Value]) -> str:
-    """What the list of failures proves: a week of failures without a run that succeeded, up to the end."""
+    """What failures and journal prove: a week of failures without a run that succeeded, or somebody's command."""
+    given_up = _given_up(values)
+    if given_up:
+        return given_up
+    by = values.get("disabledBy")
+    when = _time(values.get("disabledAt"))
+    told = f"{by} disabled it on {when:%Y-%m-%d %H:%M}Z by {values.get('disabledWith')}" if by and when else ""
+    failure = _time(values.get("lastFailure"))
+    details = str(values.get("failureDetails") or "").strip()
+    late = f"; its last failure was at {failure:%Y-%m-%d %H:%M}Z: {details}" if failure else ""
+    return (told or "cause unknown") + late
+
+
+def _given_up(values: Mapping[str, Value]) -> str:
+    """That the service did it, as far as a week of failures proves it; else empty."""
     failure, success = _time(values.get("lastFailure")), _time(values.get("lastSuccess"))
     first = success or _time(values.get("firstFailure"))
-    if failure is None or first is None:
-        return "cause unknown"
+    if failure is None or first is None or failure - first < GIVES_UP - timedelta(hours=1):
+        return ""
+    stopped = _time(values.get("disabledAt"))
+    if stopped is not None and stopped > failure + timedelta(minutes=1):
+        return ""  # it failed for a week, and somebody stopped it after that
     details = str(values.get("failureDetails") or "").strip()
-    if failure - first < GIVES_UP - timedelta(hours=1):
-        return f"cause unknown; its last failure was at {failure:%Y-%m-%d %H:%M}Z: {details}"
     return f"Kusto gave it up after failures from {first:%Y-%m-%d} to {failure:%Y-%m-%d}: {details}"
 
 

@@ -94,7 +94,82 @@ def test_a_stopped_export_is_told_at_plan_and_drift(applied):
     kql(applied, ".disable continuous-export ArchiveEvents")
     for verb in ("plan", "drift"):
         out = applied(verb, SPEC, "--sandbox")[1]
-        assert "is disabled, and the spec does not say so: cause unknown" in out
+        assert "is disabled, and the spec does not say so: aaduser=" in out
+        assert "Z by .disable" in out and "cause unknown" not in out
+
+
+def test_what_the_service_gave_up_is_told_apart_from_what_somebody_stopped(applied):
+    """The grant goes; after a week of failures Kusto disables the export. Its own journal entry names nobody."""
+    store = Store(Path(".kxrecon/sandbox.db"))
+    for key, _ in store.all("role_assignment"):
+        store.delete("role_assignment", *key)
+    store.close()
+    assert applied("sandbox", "tick", "--advance", "1d", "--times", "9")[0] == 1
+    out = applied("drift", SPEC, "--sandbox")[1]
+    assert "Kusto gave it up after failures from" in out and "disabled it on" not in out
+
+
+def renamed(name: str = "NewEvents") -> None:
+    edit("      ArchiveEvents:\n", f"      {name}:\n        renamedFrom: ArchiveEvents\n")
+
+
+def ingested(run, *texts: str) -> None:
+    rows = "\n".join(f"2026-03-05,info,{text}" for text in texts)
+    kql(run, f".ingest inline into table Events <| {rows}")
+
+
+def rows_in_files() -> list[str]:
+    lines = [line for path in Path(".kxrecon").rglob("*.csv") for line in path.read_text().splitlines()]
+    return sorted(line.rpartition(",")[2] for line in lines)
+
+
+@pytest.fixture
+def to_csv(run):
+    edit("dataFormat: parquet", "dataFormat: csv")
+    return run
+
+
+@pytest.mark.parametrize("old_ran", [True, False])
+def test_a_renamed_export_loses_no_row_and_doubles_none(to_csv, old_ran):
+    assert to_csv("apply", SPEC, "--sandbox", "--yes")[0] == 0
+    ingested(to_csv, "a", "b")
+    if old_ran:
+        to_csv("sandbox", "tick", "--advance", "15m")
+    ingested(to_csv, "c")
+    renamed()
+    code, out, _ = to_csv("apply", SPEC, "--sandbox", "--yes")
+    assert code == 0 and "(backfill)" in out
+    ingested(to_csv, "d")
+    assert to_csv("sandbox", "tick", "--advance", "15m")[0] == 0
+    assert rows_in_files() == ["a", "b", "c", "d"]
+
+
+def test_a_backfill_that_fails_says_how_to_go_on_and_then_holds_every_row_once(to_csv):
+    """Its operation fails for a network rule at the target; the next plan has the command."""
+    assert to_csv("apply", SPEC, "--sandbox", "--yes")[0] == 0
+    ingested(to_csv, "a", "b")
+    to_csv("sandbox", "tick", "--advance", "15m")
+    ingested(to_csv, "c")
+    open_or_closed("Disabled")
+    renamed()
+    code, out, _ = to_csv("apply", SPEC, "--sandbox", "--yes")
+    assert code == 1 and "ended as Failed" in out and "public network access is disabled" in out
+    open_or_closed("Enabled")
+    document = json.loads(to_csv("plan", SPEC, "--sandbox", "--json")[1])
+    (told,) = [one for one in document["findings"] if "did not see the end" in one["message"]]
+    command = told["remedy"][told["remedy"].index(".export async") :]
+    assert "where .show operations has no completed TableExport" in told["remedy"]
+    kql(to_csv, command)
+    ingested(to_csv, "d")
+    assert to_csv("sandbox", "tick", "--advance", "15m")[0] == 0
+    assert rows_in_files() == ["a", "b", "c", "d"]
+
+
+def open_or_closed(access: str) -> None:
+    store = Store(Path(".kxrecon/sandbox.db"))
+    ((key, account),) = store.all("account")
+    store.put("account", key, {**account, "publicNetworkAccess": access})
+    store.close()
 
 
 def test_a_journal_that_cannot_be_written_stops_the_apply_before_anything_is_sent(run, monkeypatch):

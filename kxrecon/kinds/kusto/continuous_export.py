@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from kxrecon import kql
 from kxrecon.errors import Problem
 from kxrecon.kinds import World
-from kxrecon.kinds.kusto import _export_spec, _reads
+from kxrecon.kinds.kusto import _export_spec, _reads, _stopped_by
 from kxrecon.kinds.kusto._cells import bool_cell, cells, json_cell, json_key, shown_text, ticks_cell
 from kxrecon.kinds.kusto._draft import Draft, one_of
 from kxrecon.kinds.kusto._export_command import step
@@ -77,7 +78,10 @@ def reads(scope: Scope, known: Answers) -> Iterable[Read]:
         if isinstance(answer, Table) and answer.rows and not _shows_identity(answer):
             yield _reads.csl_script(database)
         if isinstance(answer, Table):
-            yield from (_reads.export_failures(database, name) for name in _stopped(answer)[:MOST_FAILURES])
+            stopped = _stopped(answer)
+            yield from (_reads.export_failures(database, name) for name in stopped[:MOST_FAILURES])
+            if stopped:
+                yield _stopped_by.journal(database)
 
 
 def _stopped(answer: Table) -> list[str]:
@@ -105,16 +109,24 @@ def observe(answers: Answers, scope: Scope) -> Iterable[Entity | Reading | Gap]:
             yield Gap(KIND, (database,), answer)
         elif isinstance(answer, Table):
             script = None if _shows_identity(answer) else export_identities(answers.get(_reads.csl_script(database)))
-            for found in _observed(database, answer, script, scope):
-                failures = answers.get(_reads.export_failures(*found.ref.name)) if isinstance(found, Reading) else None
-                yield _with_failures(found, failures) if isinstance(failures, Table) else found
+            seen = list(_observed(database, answer, script, scope))
+            journal = answers.get(_stopped_by.journal(database))
+            readings = [one for one in seen if isinstance(one, Reading)]
+            told = _stopped_by.told(readings, journal) if isinstance(journal, Table) else {}
+            for found in seen:
+                if isinstance(found, Entity):
+                    yield found
+                    continue
+                full = replace(found, values={**found.values, **told.get(found.ref.name[1], {})})
+                failures = answers.get(_reads.export_failures(*found.ref.name))
+                yield _with_failures(full, failures) if isinstance(failures, Table) else full
 
 
-def _with_failures(reading: Entity | Reading, failures: Table) -> Entity | Reading:
+def _with_failures(reading: Reading, failures: Table) -> Reading:
     """The running state of a disabled export with the first and last of its failures (Kusto keeps two weeks)."""
     take = cells(failures, "Timestamp", "LastSuccessRun", "Details", "FailureKind")
     ordered = sorted((row for row in map(take, failures.rows) if row[0]), key=lambda row: str(row[0]))
-    if isinstance(reading, Entity) or not ordered:
+    if not ordered:
         return reading
     last, success, details, _ = ordered[-1]
     told = {"firstFailure": ordered[0][0], "lastFailure": last, "lastSuccess": success, "failureDetails": details}

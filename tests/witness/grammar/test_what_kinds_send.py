@@ -7,7 +7,7 @@ import re
 import pytest
 
 from kxrecon.kinds import NAMES
-from kxrecon.kinds.kusto import _reads
+from kxrecon.kinds.kusto import _reads, _stopped_by
 from kxrecon.leaves import bind
 from kxrecon.model import Read
 from tests.kinds.case import files, load, run
@@ -56,6 +56,7 @@ DATABASE_READS = (
     _reads.csl_script,
     _reads.external_tables,
     _reads.continuous_exports,
+    _stopped_by.journal,
     _reads.functions,
     _reads.principals,
     _reads.database_policy,
