@@ -227,7 +227,8 @@ class Hazard:
     reason: str
 
 
-Verb = Literal["create", "update", "delete"]
+# mark: put our mark on what is there already; wait: send nothing, and go on when something is seen to hold.
+Verb = Literal["create", "update", "delete", "mark", "wait"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from kxrecon import cursors, leftbehind, lockout, pause, rename, stopped, withheld
+from kxrecon import cursors, leftbehind, lockout, marking, pause, rename, stopped, withheld
 from kxrecon.derive import Derivation
-from kxrecon.diff import adopt, diff
+from kxrecon.diff import Differences, adopt, diff
 from kxrecon.graph import Node, order
 from kxrecon.kinds import World, kind
 from kxrecon.leaves import request_unknowns, shown_text
@@ -76,11 +76,13 @@ def draft(
     *,
     paused: frozenset[Ref] = frozenset(),
     allow: Sequence[Allow] = (),
+    mark: bool = False,
 ) -> Draft:
     """Adopt, diff, group, order. Pure: the same states give the same actions, whatever order they came in.
 
     ``paused`` are exports that an unfinished run of ours disabled: they are enabled again, without a hazard.
-    ``allow`` is what the spec allows: an export that was renamed is only dropped with it.
+    ``allow`` is what the spec allows: an export that was renamed is only dropped with it. With ``mark`` the grants
+    that the spec describes and that carry no mark get its own.
     """
     desired = adopt(pause.resumed(derivation.desired, observed, paused), observed, scope)
     desired = rename.released(desired, observed, derivation.desired, allow)
@@ -88,7 +90,8 @@ def draft(
     differences = diff(desired, observed)
     world = World(scope, observed, desired)
     changes, held = withheld.permitted(differences, derivation, world)
-    nodes = _nodes(changes, derivation.needs, world)
+    own, claimed = _marks(derivation.desired, observed, differences, scope) if mark else ((), ())
+    nodes = _nodes([*changes, *own], derivation.needs, world)
     nodes, refused = withheld.without_refused(nodes)
     actions = tuple(_without_restart(action, paused) for action in _actions(order(nodes)))
     findings = (
@@ -96,6 +99,7 @@ def draft(
         *derivation.findings,
         *withheld.unread(differences, observed),
         *held,
+        *claimed,
         *refused,
         *guarded,
         *withheld.unverifiable(differences),
@@ -105,6 +109,12 @@ def draft(
     )
     unchanged = len(desired.entities) - len(differences.changes) - len(differences.unknown)
     return Draft(actions, findings, unchanged, cursors.positions(actions, observed))
+
+
+def _marks(
+    desired: State, observed: State, differences: Differences, scope: Scope
+) -> tuple[tuple[Change, ...], tuple[Finding, ...]]:
+    return marking.marks(desired, observed, (change.ref for change in differences.changes), scope)
 
 
 def _without_restart(action: Action, paused: frozenset[Ref]) -> Action:
@@ -117,12 +127,18 @@ def _nodes(changes: Sequence[Change], extra: Mapping[Ref, tuple[Ref, ...]], worl
     groups: dict[Hashable, list[Change]] = defaultdict(list)
     for change in sorted(changes, key=lambda change: change.ref):
         waits = tuple(sorted({need for need in needs(change, extra) if need in pending}))
-        key = (change.ref.kind, kind(change.ref.kind).group(change), change.verb == "delete", waits)
+        key = (
+            change.ref.kind,
+            kind(change.ref.kind).group(change),
+            change.verb in ("delete", "mark") and change.verb,
+            waits,
+        )
         groups[key].append(change)
     nodes: list[Node] = []
     by_ref: dict[Ref, Node] = {}
     for members in groups.values():
-        node = Node(tuple(members), tuple(kind(members[0].ref.kind).act(members, world)))
+        act = marking.steps if members[0].verb == "mark" else kind(members[0].ref.kind).act
+        node = Node(tuple(members), tuple(act(members, world)))
         nodes.append(node)
         by_ref.update({member.ref: node for member in members})
     for node in nodes:

@@ -15,10 +15,10 @@ from dataclasses import replace
 
 from kxrecon import cursors
 from kxrecon.diff import Verdict, compare, completed
-from kxrecon.model import Action, Change, Ref, State
+from kxrecon.model import Action, Change, Entity, Ref, State
 from kxrecon.observe import Planes, observe
 from kxrecon.plan import Plan, fingerprint
-from kxrecon.scope import Directory, Scope
+from kxrecon.scope import Directory, Scope, owner_of
 
 FRESH = 5.0  # seconds that a reading counts as "just before the write"
 RESTS = (2.0, 5.0, 10.0, 20.0, 40.0, 60.0)  # seconds to wait for a run that is under way
@@ -75,6 +75,8 @@ class Recheck:
             if state.gap(ref):
                 return f"{ref} can no longer be read"
             found = state.entities.get(ref)
+            if action.verb == "mark" and found is not None and (owner := _marked(action, ref, found)):
+                return f"{ref} got the mark {owner}"
             if fingerprint(found) != expected and not self._already(action, ref, state):
                 return f"{ref} was changed" if found else f"{ref} is gone"
         return None
@@ -131,6 +133,12 @@ class Recheck:
         return None
 
 
+def _marked(action: Action, ref: Ref, found: Entity) -> str | None:
+    """Somebody else's mark on what is to get ours."""
+    wanted = next(owner_of(str(change.entity.owner)) for change in action.changes if change.ref == ref)
+    return found.owner if found.owner != wanted else None
+
+
 def _joined(known: Scope, learned: Scope) -> Directory:
     """What is known with what was learned: another thread may have learned since this one began to read."""
     one, other = known.directory, learned.directory
@@ -147,6 +155,8 @@ def standing(change: Change, state: State) -> Verdict:
     if change.desired is None or found is None:
         gone = change.desired is None and found is None and state.gap(change.ref) is None
         return "equal" if gone else "changed"
+    if change.verb == "mark":
+        return "equal" if found.owner == owner_of(str(change.desired.owner)) else "changed"
     wanted = completed(change.desired, found).fields
     verdicts = {
         compare(value, found.fields.get(name)) for name, value in wanted.items() if value != found.fields.get(name)

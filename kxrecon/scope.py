@@ -13,6 +13,7 @@ from typing import Any, Literal
 from kxrecon.model import Ref, Unknown
 
 SYSTEM = "system"
+MARK = "kxrecon/"
 
 Manage = Literal["apply", "check", "off"]
 Prune = Literal["none", "owned", "all"]
@@ -36,6 +37,11 @@ class Directory:
         """The spec's symbol for whoever has any of these ids; None if nobody is known."""
         found = (self.symbols.get(one.lower()) for one in ids if one)
         return next((symbol for symbol in found if symbol), None)
+
+
+def owner_of(text: str) -> str | None:
+    """The mark that a principal's Notes or a description begins with; None if it begins with none."""
+    return text.split(maxsplit=1)[0] if text.startswith(MARK) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,7 @@ class Scope:
     @property
     def mark(self) -> str:
         """What we write beside what we own: a principal's Notes, a role assignment's description."""
-        return f"kxrecon/{self.name}"
+        return f"{MARK}{self.name}"
 
     def identity(self, symbol: str, attribute: str) -> str | Unknown:
         """``principalId`` or ``clientId`` of an identity of the cluster: known, or known after apply."""

@@ -36,9 +36,18 @@ class Ending:
         if self.interrupted:
             return INTERRUPTED
         lost = any(not move.expected for move in self.moves)
-        if self.after is None or self.after.actions or lost or any(_failed(one) for one in self.outcomes):
+        failed = lost or self.unseen or any(_failed(one) for one in self.outcomes)
+        if failed or self.after is None or self.after.actions:
             return FAILED
         return PENDING if self.after.blocked else DONE
+
+    @property
+    def unseen(self) -> bool:
+        """Nothing at all could be read: that is not a cluster that is what the spec says."""
+        after = self.after
+        if after is None or after.actions or after.unchanged:
+            return False
+        return any(finding.kind == "unknown" for finding in after.findings)
 
     @property
     def verdict(self) -> str:
@@ -51,6 +60,8 @@ class Ending:
             return f"{lost} export{'s' if lost > 1 else ''} moved from where they stood: see above before going on."
         if self.after.actions:
             return f"not converged: {len(self.after.actions)} actions are left; {go_on}."
+        if self.unseen:
+            return f"nothing could be read, so nothing was done; {go_on}."
         if self.after.blocked:
             return f"done, but not complete: the rest is for others, see above; then {go_on}."
         if not self.outcomes:

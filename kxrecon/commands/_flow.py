@@ -57,12 +57,17 @@ def plan_over(
     seen = observe(surroundings(spec), clients, workers=options.max_parallel)
     past = history(JOURNAL, spec.scope.cluster_uri, wire_name(options))
     derived = derive(spec.desired, seen.state, seen.scope)
-    made = draft(derived, seen.state, seen.scope, paused=past.paused, allow=spec.allow)
+    made = draft(derived, seen.state, seen.scope, paused=past.paused, allow=spec.allow, mark=_marks(options))
     made = _told(made, past, spec.desired, seen.state)
     made = _linted(made, spec, seen) if lint else made
     created = datetime.now(UTC).isoformat(timespec="seconds")
     given = {name: value for name, value in variable_values(options.variables).items() if name not in spec.secrets}
     return make(spec, made, seen.scope, wire=wire_name(options), created=created, variables=given), seen
+
+
+def _marks(options: argparse.Namespace) -> bool:
+    """Whether grants that are there already get the spec's mark: only where the verb offers it and it was said."""
+    return bool(getattr(options, "adopt", False))
 
 
 def _linted(made: Draft, spec: Spec, seen: Observation) -> Draft:

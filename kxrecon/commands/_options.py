@@ -61,6 +61,13 @@ def allowances(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def adopt(parser: argparse.ArgumentParser) -> None:
+    """``--adopt``."""
+    parser.add_argument(
+        "--adopt", action="store_true", help="put the spec's mark on grants that it describes and that carry none"
+    )
+
+
 def count(text: str) -> int:
     """A number from 1 to 64."""
     number = int(text) if text.isascii() and text.isdigit() else 0

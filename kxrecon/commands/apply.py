@@ -44,6 +44,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LOCK",
         help="one apply at a time: file, file:PATH (this machine), or blob:URL (a lease on a blob)",
     )
+    _options.adopt(parser)
     _options.allowances(parser)
     parser.add_argument("--force", action="store_true", help="change more than 30 %% of an estate at once")
     _fleet.arguments(parser, stop=True)
@@ -89,6 +90,7 @@ def _chosen(options: argparse.Namespace) -> tuple[Plan, Spec]:
     ]
     spec = _flow.load(options, plan.spec_files)
     _gate.check_spec(plan, spec)
+    options.adopt = any(action.verb == "mark" for action in plan.actions)  # what is looked at again, marks included
     return plan, spec
 
 

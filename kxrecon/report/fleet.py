@@ -68,7 +68,7 @@ def summary(rows: Sequence[Row]) -> Iterator[Line]:
 def _cells(row: Row) -> list[Any]:
     counts = view.counts(row.plan.actions) if row.plan else {}
     hazards = sum(len(action.hazards) for action in row.plan.actions) if row.plan else ""
-    numbers = [counts.get(verb, 0) if row.plan else "" for verb in view.GLYPHS]
+    numbers = [counts.get(verb, 0) if row.plan else "" for verb in view.IN_TABLES]
     return [row.name, row.wave, row.cluster, *numbers, hazards, row.result]
 
 

@@ -72,7 +72,7 @@ def _head(plan: Plan, title: str) -> Iterator[str]:
     for place, actions in view.grouped(plan.actions).items():
         found = view.counts(actions)
         hazards = sum(len(action.hazards) for action in actions)
-        cells = " | ".join(str(found[verb] or "") for verb in view.GLYPHS)
+        cells = " | ".join(str(found[verb] or "") for verb in view.IN_TABLES)
         yield f"| {code(place, cell=True)} | {cells} | {hazards or ''} |"
 
 

@@ -12,8 +12,8 @@ from kxrecon.leaves import shown, shown_text
 from kxrecon.model import Action, Change, Entity, FieldChange, Finding, Ref, Request, Value
 from kxrecon.report.values import field_name, value
 
-GLYPHS: Mapping[str, str] = {"create": "+", "update": "~", "delete": "-"}
-PAST: Mapping[str, str] = {"create": "created", "update": "updated", "delete": "deleted"}
+GLYPHS: Mapping[str, str] = {"create": "+", "update": "~", "delete": "-", "mark": "=", "wait": "·"}
+IN_TABLES = ("create", "update", "delete")
 FINDINGS: Mapping[str, str] = {
     "blocked": "Blocked",
     "handover": "For others to do (this pipeline may not write there)",
@@ -144,7 +144,7 @@ def summary(actions: Sequence[Action], findings: Sequence[Finding]) -> str:
 
 def fields(change: Change) -> list[Row]:
     """Rows of (field, text): old → new for an update, the values for a create, nothing for a delete."""
-    if change.verb == "update":
+    if change.verb in ("update", "mark"):
         return [(field_name(part.field), difference(part)) for part in change.fields]
     if change.verb == "delete" or change.desired is None:
         return []

@@ -13,7 +13,7 @@ from kxrecon.report.safe import visible
 if TYPE_CHECKING:
     from kxrecon.plan import Plan
 
-STYLES: Mapping[str, Style] = {"create": "add", "update": "change", "delete": "remove"}
+STYLES: Mapping[str, Style] = {"create": "add", "update": "change", "delete": "remove", "mark": "change", "wait": "dim"}
 RESULTS: Mapping[str, tuple[str, Style]] = {
     "done": ("done", "add"),
     "failed": ("FAILED", "remove"),

@@ -16,6 +16,7 @@ from typing import Any
 from kxrecon.errors import Problem, SpecError
 from kxrecon.kinds import World
 from kxrecon.kinds.arm._ids import cluster_read, enclosing, last_segment, subscription
+from kxrecon.kinds.arm._mark import mark as mark  # the kind's own, if it is asked for it
 from kxrecon.kinds.arm._roles import GUIDS, NAMES, WIDER, role_guid
 from kxrecon.model import (
     FUNCTIONS,
@@ -37,12 +38,11 @@ from kxrecon.model import (
     Unknown,
 )
 from kxrecon.principals import ARM_TYPES, is_guid, is_identity, parse, unknown_principal
-from kxrecon.scope import Scope
+from kxrecon.scope import Scope, owner_of
 
 PLANE: Plane = "arm"
 SECTION: tuple[str, ...] = ("roleAssignments", "*")
 KIND = "role_assignment"
-MARK = "kxrecon/"
 
 
 def assignment(
@@ -169,15 +169,16 @@ def _entity(row: Mapping[str, Any], symbol: str, object_id: str, scope: Scope) -
         last_segment(str(properties.get("roleDefinitionId") or "")).lower(),
         named,
     )
-    mark = str(properties.get("description") or "")
     attributes = {
         "assignmentName": row.get("name") or last_segment(str(row.get("id") or "")),
         "scope": properties.get("scope"),
         "principalType": properties.get("principalType"),
+        "description": properties.get("description"),
+        "row": properties,
         "via": () if direct else (symbol,),
     }
-    fields = {"condition": properties.get("condition") or None}
-    return Entity(Ref(KIND, name), fields, attributes=attributes, owner=mark if mark.startswith(MARK) else None)
+    fields, owner = {"condition": properties.get("condition") or None}, owner_of(properties.get("description") or "")
+    return Entity(Ref(KIND, name), fields, attributes=attributes, owner=owner)
 
 
 def _joined(before: Entity | None, entity: Entity) -> Entity:

@@ -73,10 +73,16 @@ def _databases(text: str) -> Mapping[str, Any]:
 
 
 def schema_section(answer: Answer | None, database: str, section: str) -> Mapping[str, Mapping[str, Any]] | None:
-    """``Tables`` or ``ExternalTables`` of a database from ``schema as json``; None if that was not read.
+    """``Tables``, ``ExternalTables`` … of a database from ``schema as json``; None if that was not read.
 
     Source: learn.microsoft.com, .show database schema.
     """
+    found = schema_of(answer, database)
+    return None if found is None else found.get(section) or {}
+
+
+def schema_of(answer: Answer | None, database: str) -> Mapping[str, Any] | None:
+    """A database as ``schema as json`` shows it: its sections, its access mode; None if that was not read."""
     if not isinstance(answer, Table) or not answer.rows:
         return None
     cell = answer.rows[0][answer.index("DatabaseSchema") or 0]
@@ -85,7 +91,7 @@ def schema_section(answer: Answer | None, database: str, section: str) -> Mappin
     found: Mapping[str, Any] = databases.get(database) or next(
         (one for name, one in databases.items() if name.lower() == lowered), {}
     )
-    return found.get(section) or {}
+    return found
 
 
 def schema_columns(entry: Mapping[str, Any]) -> Columns:

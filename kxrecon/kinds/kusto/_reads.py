@@ -10,9 +10,9 @@ from kxrecon.model import Read
 
 
 def schema_json(database: str) -> Read:
-    """Tables and external tables with their columns; one row, one column ``DatabaseSchema`` of JSON text."""
-    text = f".show database {identifier(database)} schema as json with (Tables=true, ExternalTables=true)"
-    return Read("kusto", database, text)
+    """Tables of all sorts with their columns; one row, one column ``DatabaseSchema`` of JSON text."""
+    wanted = "(Tables=true, ExternalTables=true, MaterializedViews=true)"
+    return Read("kusto", database, f".show database {identifier(database)} schema as json with {wanted}")
 
 
 def csl_script(database: str) -> Read:

@@ -41,14 +41,13 @@ from kxrecon.principals import (
     symbol_of,
     unknown_principal,
 )
-from kxrecon.scope import Scope
+from kxrecon.scope import Scope, owner_of
 
 PLANE: Plane = "kusto"
 SECTION: tuple[str, ...] = ("databases", "*", "roles", "*")
 KIND = "database_role"
 ROLES = ("admins", "users", "viewers", "unrestrictedviewers", "ingestors", "monitors")
 _PLURALS = {role[:-1]: role for role in ROLES}
-MARK = "kxrecon/"
 CALLER = "caller"
 
 # Roles that include another one (learn.microsoft.com, Kusto role-based access control).
@@ -154,7 +153,7 @@ def _entities(database: str, answer: Table, scope: Scope) -> Iterator[Entity]:
             # Two principals answer to one name of the spec: neither may be taken for the other.
             ref = Ref(KIND, (database, plural, observed_symbol(object_id, fqn, "", Scope())))
         attributes = {"fqn": fqn, "objectId": object_id.lower(), "notes": notes}
-        yield Entity(ref, {}, attributes=attributes, owner=notes if notes.startswith(MARK) else None)
+        yield Entity(ref, {}, attributes=attributes, owner=owner_of(notes))
 
 
 def _plural(role: str) -> str | None:
@@ -177,7 +176,7 @@ def needs(entity: Entity) -> Iterable[Need]:
 def group(change: Change) -> Hashable:
     """One command adds, or drops, many principals of one role; the note on them is the command's too."""
     database, role, _ = change.ref.name
-    return (database, role, change.verb, change.entity.owner if change.verb == "create" else None)
+    return (database, role, change.verb, None if change.verb == "delete" else change.entity.owner)
 
 
 def act(changes: Sequence[Change], world: World) -> Sequence[Step]:

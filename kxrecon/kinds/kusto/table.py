@@ -15,7 +15,7 @@ from kxrecon import kql
 from kxrecon.errors import Problem
 from kxrecon.kinds import World
 from kxrecon.kinds.kusto import _reads
-from kxrecon.kinds.kusto._cells import bool_cell, cells, json_cell, schema_columns, schema_section
+from kxrecon.kinds.kusto._cells import bool_cell, cells, json_cell, schema_columns, schema_of
 from kxrecon.model import (
     HIDDEN,
     Answer,
@@ -93,10 +93,18 @@ def observe(answers: Answers, scope: Scope) -> Iterable[Entity | Reading | Gap]:
         if isinstance(answer, Failure):
             yield Gap(KIND, (database,), answer)
             continue
-        tables = schema_section(answer, database, "Tables")
-        if tables is not None:
+        shown = schema_of(answer, database)
+        if shown is not None:
             policies = _policies(answers.get(_reads.ingestiontime(database)))
-            yield from _entities(database, tables, policies)
+            yield from _entities(database, shown.get("Tables") or {}, policies)
+            yield from _beside(database, shown)
+
+
+def _beside(database: str, shown: Mapping[str, Any]) -> Iterator[Reading]:
+    """What is around tables: materialized views, and whether the database only follows another cluster's."""
+    yield Reading(Ref("database", (database,)), {"accessMode": str(shown.get("DatabaseAccessMode") or "")})
+    for name, view in (shown.get("MaterializedViews") or {}).items():
+        yield Reading(Ref("materialized_view", (database, name)), {"columns": schema_columns(view)})
 
 
 def _entities(database: str, tables: Mapping[str, Mapping[str, Any]], policies: Mapping[str, bool]) -> Iterator[Entity]:

@@ -21,6 +21,12 @@ EXCEPTIONS: tuple[tuple[str, str, str, str], ...] = (
         "role known to the derived 2025-02-14 file only (no independent witness)",
     ),
     (
+        r"StorageAccounts_.*",
+        "response",
+        r"'\w+(, \w+)+' is not one of \['None', 'Logging', 'Metrics', 'AzureServices'\]",
+        "networkAcls.bypass is described as any combination of its values; its enum has the single ones only",
+    ),
+    (
         r"(BlobContainers|BlobServices)_.*",
         "status",
         r"status (4\d\d|5\d\d) is not declared",

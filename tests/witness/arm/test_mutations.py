@@ -93,6 +93,7 @@ def test_every_exception_is_still_needed(tmp_path):
         ("PATCH", CLUSTER, {"identity": {"type": "UserAssigned", "userAssignedIdentities": {EXPORTER: None}}}),
         ("GET", CONTAINER + "s", None),
         ("GET", ACCOUNT + "s", None),
+        ("GET", ACCOUNT, None),
         ("POST", "/providers/Microsoft.ResourceGraph/resources", {"query": "resources"}),
         (
             "PUT",
@@ -101,7 +102,10 @@ def test_every_exception_is_still_needed(tmp_path):
         ),
     ]
     versions = {"Kusto": "2023-08-15", "Storage": "2023-05-01", "ResourceGraph": "2021-03-01"}
-    opened = embed(tmp_path / "s.db", clients.INVENTORY, middleware=recorder.around)
+    (account,) = clients.INVENTORY["storageAccounts"]
+    combined = {**account, "networkAcls": {"bypass": "Logging, Metrics", "defaultAction": "Deny"}}
+    inventory = {**clients.INVENTORY, "storageAccounts": [combined]}
+    opened = embed(tmp_path / "s.db", inventory, middleware=recorder.around)
     with opened as sandbox, requests.Session() as session:
         session.trust_env = False
         for method, path, body in calls:
