@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import requests
 
 from kxrecon import cli
+from kxrecon.sandbox import switches
 from kxrecon.sandbox.scheduler import tick
 from kxrecon.verify.status import Asked, status
 
@@ -88,6 +91,21 @@ def test_artifacts_are_counted_when_asked_for(estate):
     blob = next(one for one in ask(estate, artifacts=True)[0].exports if one.export.endswith("EventsToBlob"))
     assert (blob.files, blob.records) == (1, 1)
     assert ask(estate)[0].exports[1].files is None
+
+
+def kusto(estate, command):
+    """Sent by somebody else, who does not wait for the end of what it starts."""
+    answer = requests.post(f"{estate.ends.kusto[URI]}/v1/rest/mgmt", json={"db": DATABASE, "csl": command}, timeout=60)
+    assert answer.status_code == 200, answer.text
+
+
+def test_slots_in_use_are_those_of_exports_under_way(estate):
+    assert (ask(estate)[0].capacity.consumed, ask(estate)[0].capacity.total) == (0, 2)
+    switches.save(estate.store, replace(switches.load(estate.store), export_seconds=600))
+    kusto(estate, ".export async to table EventsBlob <| Events")
+    assert (ask(estate)[0].capacity.consumed, ask(estate)[0].capacity.total) == (1, 2)
+    estate.world.clock.advance(timedelta(minutes=11))
+    assert ask(estate)[0].capacity.consumed == 0
 
 
 @pytest.fixture

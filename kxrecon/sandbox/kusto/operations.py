@@ -117,6 +117,12 @@ def _row(session: Session, document: Document) -> list[Any]:
     ]
 
 
+def under_way(session: Session) -> int:
+    """How many operations of the cluster have not ended."""
+    found = session.store.all("kusto_operation", session.uri)
+    return sum(1 for _, document in found if _state(session, document) == "InProgress")
+
+
 def _state(session: Session, document: Document) -> str:
     return str(document["state"]) if values.when(document["ends"]) <= session.now else "InProgress"
 

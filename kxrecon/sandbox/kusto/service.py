@@ -16,6 +16,7 @@ from typing import Any
 from kxrecon.sandbox import switches
 from kxrecon.sandbox.clock import Clock
 from kxrecon.sandbox.kusto import (
+    capacity,
     csl_script,
     databases,
     evaluate,
@@ -53,6 +54,7 @@ COMMANDS: dict[str, Run] = {
     **csl_script.COMMANDS,
     **databases.COMMANDS,
     **operations.COMMANDS,
+    **capacity.COMMANDS,
     **rows.COMMANDS,
 }
 ONLY_SHOW = (

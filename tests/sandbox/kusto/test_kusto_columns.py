@@ -72,6 +72,8 @@ READS = """
 .show database Telemetry schema violations
 .show version
 .show cluster
+.show capacity
+.show capacity data-export
 .show operations
 .show journal
 .show database Telemetry journal
