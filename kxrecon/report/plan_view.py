@@ -82,7 +82,11 @@ def name(ref: Ref, entity: Entity | None, *, full: bool = False) -> str:
         scope, role, principal = ref.name
         known = str(entity.attributes.get("roleName") or role) if entity else role
         return f"{_scope(scope)} {known} {principal}"
-    return ref.label if full else within(ref)
+    if not full:
+        return within(ref)
+    if ref.kind in ("acl_entry", "sql_grant", "sql_user"):
+        return f"{place(ref)}: {within(ref)}"
+    return ref.label
 
 
 def _scope(resource_id: str) -> str:
@@ -95,6 +99,9 @@ def _scope(resource_id: str) -> str:
 def within(ref: Ref) -> str:
     """The entity's name below its heading."""
     plane = NAMES.get(ref.kind, "")
+    if ref.kind == "acl_entry":
+        _, container, path, principal = ref.name
+        return f"{container}{path} {principal}"
     cut = {"arm": 0, "adls": 1, "sql": 2}.get(plane, 1)
     if ref.kind == "managed_identity_policy":
         cut = 2 if ref.name[0] == "database" else 1
