@@ -8,8 +8,8 @@ three hundred times as much an entity.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, Protocol
 
 from kxrecon.kinds import NAMES, kind
 from kxrecon.kql import obfuscated
@@ -20,13 +20,29 @@ from kxrecon.scope import Scope
 Verdict = Literal["equal", "changed", "unverifiable"]
 
 
+class Judged(NamedTuple):
+    """A verdict on one field, and in words what it rests on where the two values alone do not show it."""
+
+    verdict: Verdict
+    why: str = ""
+
+
+class Judge(Protocol):
+    """Whoever knows more of a field than the two values show: what was written there, or what somebody asked for."""
+
+    def __call__(self, ref: Ref, name: str, desired: Value, observed: Value, verdict: Verdict) -> Judged:
+        """The verdict to go by; ``verdict`` is what comparing gave, ``changed`` or ``unverifiable``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """What ``diff`` found: changes, refs with fields that cannot be verified, refs that could not be read."""
+    """What ``diff`` found: changes, refs with fields that cannot be verified, refs that could not be read; and
+    what a judge said of a field, by ref and field."""
 
     changes: tuple[Change, ...]
     unverifiable: tuple[tuple[Ref, str], ...]
     unknown: tuple[Ref, ...]
+    why: Mapping[tuple[Ref, str], str] = field(default_factory=dict)
 
 
 def compare(desired: Value, observed: Value) -> Verdict:
@@ -78,11 +94,15 @@ def completed(entity: Entity, seen: Entity) -> Entity:
     return Entity(entity.ref, fields, entity.attributes, entity.path, entity.reasons, entity.owner)
 
 
-def diff(desired: State, observed: State) -> Differences:
-    """Compare two states by ref. ``desired`` must be adopted, or unmanaged entities count as deletions."""
+def diff(desired: State, observed: State, judge: Judge | None = None) -> Differences:
+    """Compare two states by ref. ``desired`` must be adopted, or unmanaged entities count as deletions.
+
+    ``judge`` has the last word on fields that are not plainly equal.
+    """
     changes: list[Change] = []
     unverifiable: list[tuple[Ref, str]] = []
     unknown: list[Ref] = []
+    why: dict[tuple[Ref, str], str] = {}
     for ref, entity in desired.entities.items():
         seen = observed.entities.get(ref)
         if seen is entity:
@@ -93,7 +113,7 @@ def diff(desired: State, observed: State) -> Differences:
             else:
                 changes.append(Change(ref, "create", None, entity))
         elif entity.fields != seen.fields:
-            change, hidden = _compare_fields(entity, seen)
+            change, hidden = _compare_fields(entity, seen, judge, why)
             unverifiable.extend((ref, name) for name in hidden)
             if change:
                 changes.append(change)
@@ -102,10 +122,12 @@ def diff(desired: State, observed: State) -> Differences:
     )
     order = list(NAMES)
     changes.sort(key=lambda change: (order.index(change.ref.kind), change.ref.name, change.verb))
-    return Differences(tuple(changes), tuple(sorted(unverifiable)), tuple(sorted(unknown)))
+    return Differences(tuple(changes), tuple(sorted(unverifiable)), tuple(sorted(unknown)), why)
 
 
-def _compare_fields(entity: Entity, seen: Entity) -> tuple[Change | None, list[str]]:
+def _compare_fields(
+    entity: Entity, seen: Entity, judge: Judge | None, why: dict[tuple[Ref, str], str]
+) -> tuple[Change | None, list[str]]:
     changed: dict[str, Value] = {}
     hidden: list[str] = []
     for name, value in entity.fields.items():
@@ -113,6 +135,10 @@ def _compare_fields(entity: Entity, seen: Entity) -> tuple[Change | None, list[s
         if value == before:
             continue
         verdict = compare(value, before)
+        if judge is not None and verdict != "equal":
+            verdict, told = judge(entity.ref, name, value, before, verdict)
+            if told:
+                why[entity.ref, name] = told
         if verdict == "changed":
             changed[name] = value
         elif verdict == "unverifiable":
@@ -134,13 +160,15 @@ def explain(name: str, observed: Value, desired: Value) -> list[FieldChange]:
         FieldChange(name + level.path()[len("root") :], _side(level.t1), _side(level.t2))
         for levels in found.values()
         for level in levels
-        if not isinstance(level.t1, Hidden)
     ]
-    return sorted(parts, key=lambda part: part.field) or [FieldChange(name, observed, desired)]
+    shown = [part for part in parts if not isinstance(part.observed, Hidden)]
+    # Where all that differs is hidden, it was asked to be written again, or is known to be something else.
+    told = shown or [part for part in parts if part.desired is not None]
+    return sorted(told, key=lambda part: part.field) or [FieldChange(name, observed, desired)]
 
 
 def _side(value: Any) -> Value:
     return None if type(value).__name__ == "NotPresent" else value
 
 
-__all__ = ["HIDDEN", "Differences", "adopt", "compare", "completed", "diff"]
+__all__ = ["HIDDEN", "Differences", "Judge", "Judged", "adopt", "compare", "completed", "diff"]

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from kxrecon import cursors, leftbehind, lockout, marking, pause, rename, stopped, withheld
 from kxrecon.derive import Derivation
-from kxrecon.diff import Differences, adopt, diff
+from kxrecon.diff import Differences, Judge, adopt, diff
 from kxrecon.graph import Node, order
 from kxrecon.kinds import World, kind
 from kxrecon.leaves import request_unknowns, shown_text
@@ -69,31 +69,33 @@ class Draft:
     positions: tuple[Position, ...] = ()
 
 
-def draft(
-    derivation: Derivation,
-    observed: State,
-    scope: Scope,
-    *,
-    paused: frozenset[Ref] = frozenset(),
-    allow: Sequence[Allow] = (),
-    mark: bool = False,
-) -> Draft:
-    """Adopt, diff, group, order. Pure: the same states give the same actions, whatever order they came in.
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a plan takes into account beside the two states.
 
     ``paused`` are exports that an unfinished run of ours disabled: they are enabled again, without a hazard.
     ``allow`` is what the spec allows: an export that was renamed is only dropped with it. With ``mark`` the grants
-    that the spec describes and that carry no mark get its own.
+    that the spec describes and that carry no mark get its own. ``judge`` decides where comparing alone cannot.
     """
-    desired = adopt(pause.resumed(derivation.desired, observed, paused), observed, scope)
-    desired = rename.released(desired, observed, derivation.desired, allow)
+
+    paused: frozenset[Ref] = frozenset()
+    allow: Sequence[Allow] = ()
+    mark: bool = False
+    judge: Judge | None = None
+
+
+def draft(derivation: Derivation, observed: State, scope: Scope, given: Circumstances = Circumstances()) -> Draft:
+    """Adopt, diff, group, order. Pure: the same states give the same actions, whatever order they came in."""
+    desired = adopt(pause.resumed(derivation.desired, observed, given.paused), observed, scope)
+    desired = rename.released(desired, observed, derivation.desired, given.allow)
     desired, guarded = lockout.guarded(desired, observed, scope)
-    differences = diff(desired, observed)
+    differences = diff(desired, observed, given.judge)
     world = World(scope, observed, desired)
     changes, held = withheld.permitted(differences, derivation, world)
-    own, claimed = _marks(derivation.desired, observed, differences, scope) if mark else ((), ())
+    own, claimed = _marks(derivation.desired, observed, differences, scope) if given.mark else ((), ())
     nodes = _nodes([*changes, *own], derivation.needs, world)
     nodes, refused = withheld.without_refused(nodes)
-    actions = tuple(_without_restart(action, paused) for action in _actions(order(nodes)))
+    actions = tuple(_told(_without_restart(action, given.paused), differences) for action in _actions(order(nodes)))
     findings = (
         *withheld.standstill(observed),
         *derivation.findings,
@@ -102,8 +104,8 @@ def draft(
         *claimed,
         *refused,
         *guarded,
-        *withheld.unverifiable(differences),
-        *stopped.findings(derivation.desired, observed, paused),
+        *withheld.unverifiable(differences, observed),
+        *stopped.findings(derivation.desired, observed, given.paused),
         *leftbehind.findings(derivation.desired, observed, scope),
         *rename.told(desired, observed, derivation.desired),
     )
@@ -120,6 +122,14 @@ def _marks(
 def _without_restart(action: Action, paused: frozenset[Ref]) -> Action:
     kept = tuple(h for h in action.hazards if not (h.hazard == "restarts-export" and h.ref in paused))
     return action if len(kept) == len(action.hazards) else replace(action, hazards=kept)
+
+
+def _told(action: Action, differences: Differences) -> Action:
+    """The action with what a judge said of the fields that it changes."""
+    changed = {change.ref for change in action.changes} if differences.why else frozenset()
+    unsure = frozenset(differences.unverifiable)
+    notes = [f"{key[1]}: {why}" for key, why in differences.why.items() if key[0] in changed and key not in unsure]
+    return replace(action, notes=(*action.notes, *notes)) if notes else action
 
 
 def _nodes(changes: Sequence[Change], extra: Mapping[Ref, tuple[Ref, ...]], world: World) -> list[Node]:

@@ -99,10 +99,20 @@ class Recheck:
         )
 
     def arrived(self, action: Action) -> bool:
-        """After a lost answer: does a read made now show what the action wanted, as far as it can be seen?"""
-        return bool(action.changes) and all(
-            standing(change, self.state(change.ref.kind, now=True)) != "changed" for change in action.changes
-        )
+        """After a lost answer: does a read made now prove that what the action wanted is there?
+
+        Where part of it is hidden, what is shown has to be as wanted and another than before: an entity that looks
+        as it did proves nothing, for all that was to change may be what nobody sees.
+        """
+        before = dict(zip(action.refs, action.fingerprints, strict=True))
+        return bool(action.changes) and all(self._arrived(change, before[change.ref]) for change in action.changes)
+
+    def _arrived(self, change: Change, before: str | None) -> bool:
+        state = self.state(change.ref.kind, now=True)
+        verdict = standing(change, state)
+        if verdict == "unverifiable":
+            return fingerprint(state.entities.get(change.ref)) != self._expected.get(change.ref, before)
+        return verdict == "equal"
 
     def written(self, action: Action) -> None:
         """Remember what an action made of entities that a later action touches again."""

@@ -12,7 +12,9 @@ from kxrecon.derive import Derivation
 from kxrecon.diff import Differences
 from kxrecon.graph import Node
 from kxrecon.kinds import World, kind
-from kxrecon.model import Change, Finding, Ref, State
+from kxrecon.model import Change, Finding, Hidden, Ref, State, Value
+
+REMEDY = "plan --reassert writes it again"
 
 
 def standstill(observed: State) -> Iterator[Finding]:
@@ -31,12 +33,32 @@ def unread(differences: Differences, observed: State) -> Iterator[Finding]:
         yield Finding("unknown", ref, f"could not be read{why}, so it is neither planned nor called missing")
 
 
-def unverifiable(differences: Differences) -> list[Finding]:
-    """Fields that the service masks."""
-    return [
-        Finding("unverifiable", ref, f"{name} cannot be read back, so it is not compared")
-        for ref, name in differences.unverifiable
-    ]
+def unverifiable(differences: Differences, observed: State) -> list[Finding]:
+    """Fields that the service masks, with what of each is compared all the same."""
+    found: list[Finding] = []
+    for ref, name in differences.unverifiable:
+        message = _as_far_as_shown(name, observed.entities[ref].fields[name])
+        why = differences.why.get((ref, name))
+        found.append(Finding("unverifiable", ref, f"{message}: {why}" if why else message, REMEDY))
+    return found
+
+
+def _as_far_as_shown(name: str, seen: Value) -> str:
+    if isinstance(seen, Hidden):
+        if seen.shown:
+            return f"{name} is as the spec says but for its hidden literals, which cannot be read back"
+        return f"{name} cannot be read back, so it is not compared"
+    records = [one for one in (seen if isinstance(seen, tuple) else (seen,)) if isinstance(one, Mapping)]
+    hidden = dict.fromkeys(key for one in records for key, part in one.items() if isinstance(part, Hidden))
+    shown = dict.fromkeys(key for one in records for key, part in one.items() if part and key not in hidden)
+    if not shown:
+        return f"{name} cannot be read back, so it is not compared"
+    compared = f"{_listed(list(shown))} {'are' if len(shown) > 1 else 'is'} as the spec says"
+    return f"{name}: {compared}; {_listed(list(hidden))} cannot be read back, so not compared"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def permitted(differences: Differences, derivation: Derivation, world: World) -> tuple[list[Change], list[Finding]]:

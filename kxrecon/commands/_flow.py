@@ -15,6 +15,7 @@ from kxrecon.commands._wire import planes, wire_name
 from kxrecon.model import Finding
 
 if TYPE_CHECKING:
+    from kxrecon.diff import Judge
     from kxrecon.journal import History
     from kxrecon.model import Plane, State
     from kxrecon.observe import Observation
@@ -52,12 +53,13 @@ def plan_over(
     from kxrecon.derive import derive
     from kxrecon.journal import history
     from kxrecon.observe import observe
-    from kxrecon.plan import draft, make
+    from kxrecon.plan import Circumstances, draft, make
 
     seen = observe(surroundings(spec), clients, workers=options.max_parallel)
     past = history(JOURNAL, spec.scope.cluster_uri, wire_name(options))
     derived = derive(spec.desired, seen.state, seen.scope)
-    made = draft(derived, seen.state, seen.scope, paused=past.paused, allow=spec.allow, mark=_marks(options))
+    circumstances = Circumstances(past.paused, spec.allow, _marks(options), _judge(options, derived.desired))
+    made = draft(derived, seen.state, seen.scope, circumstances)
     made = _told(made, past, spec.desired, seen.state)
     made = _linted(made, spec, seen) if lint else made
     created = datetime.now(UTC).isoformat(timespec="seconds")
@@ -68,6 +70,16 @@ def plan_over(
 def _marks(options: argparse.Namespace) -> bool:
     """Whether grants that are there already get the spec's mark: only where the verb offers it and it was said."""
     return bool(getattr(options, "adopt", False))
+
+
+def _judge(options: argparse.Namespace, desired: State) -> Judge | None:
+    """Who decides about fields that comparing cannot: only where somebody asked for more than comparing."""
+    asked = getattr(options, "reassert", None)
+    if not asked:
+        return None
+    from kxrecon.reassert import reassert
+
+    return reassert(asked, desired)
 
 
 def _linted(made: Draft, spec: Spec, seen: Observation) -> Draft:

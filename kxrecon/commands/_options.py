@@ -68,6 +68,19 @@ def adopt(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def reassert(parser: argparse.ArgumentParser) -> None:
+    """``--reassert [ENTITY]``."""
+    parser.add_argument(
+        "--reassert",
+        action="append",
+        nargs="?",
+        const="",
+        default=[],
+        metavar="ENTITY",
+        help="write again what cannot be read back, of one entity or of all; put it after the specs",
+    )
+
+
 def count(text: str) -> int:
     """A number from 1 to 64."""
     number = int(text) if text.isascii() and text.isdigit() else 0

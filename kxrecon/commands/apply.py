@@ -45,6 +45,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="one apply at a time: file, file:PATH (this machine), or blob:URL (a lease on a blob)",
     )
     _options.adopt(parser)
+    _options.reassert(parser)
     _options.allowances(parser)
     parser.add_argument("--force", action="store_true", help="change more than 30 %% of an estate at once")
     _fleet.arguments(parser, stop=True)
@@ -77,6 +78,7 @@ def _one(options: argparse.Namespace) -> int:
 def _chosen(options: argparse.Namespace) -> tuple[Plan, Spec]:
     """The plan to apply, and its spec: saved, or made now from specs that were named."""
     from kxrecon import planfile
+    from kxrecon.reassert import asked_for
 
     saved = _plan_file(options.what)
     if saved is None:
@@ -90,7 +92,9 @@ def _chosen(options: argparse.Namespace) -> tuple[Plan, Spec]:
     ]
     spec = _flow.load(options, plan.spec_files)
     _gate.check_spec(plan, spec)
-    options.adopt = any(action.verb == "mark" for action in plan.actions)  # what is looked at again, marks included
+    # What is looked at again is what the plan was asked for.
+    options.adopt = any(action.verb == "mark" for action in plan.actions)
+    options.reassert = asked_for(plan)
     return plan, spec
 
 
@@ -141,6 +145,7 @@ class _Apply:
             return FAILED
         self.positions = {**self.positions, **{one.ref: one for one in before.positions}}
         outcomes, interrupted = self._execute(seen.scope)
+        self.options.reassert = []  # from here on only what differs is left to do
         code = self._finish(self._looked(outcomes, interrupted))
         if self.defect is not None:
             raise self.defect

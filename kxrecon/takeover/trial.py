@@ -9,7 +9,7 @@ from pathlib import Path
 from kxrecon.derive import derive
 from kxrecon.model import Change, Finding
 from kxrecon.observe import observe
-from kxrecon.plan import Draft, draft
+from kxrecon.plan import Circumstances, Draft, draft
 from kxrecon.report.plan_view import NEEDED
 from kxrecon.spec import Spec, load
 from kxrecon.surroundings import surroundings
@@ -30,7 +30,7 @@ def planned(spec: Spec, seen: Survey, *, workers: int = 8) -> Draft:
     """What a plan of ``spec`` would do to the estate that was surveyed; what was read is not read again."""
     found = observe(surroundings(spec.desired, spec.scope), seen.planes, workers=workers)
     derived = derive(spec.desired, found.state, found.scope)
-    return draft(derived, found.state, found.scope, allow=spec.allow)
+    return draft(derived, found.state, found.scope, Circumstances(allow=spec.allow))
 
 
 def lacking(made: Draft) -> dict[str, list[str]]:

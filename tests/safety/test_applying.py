@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 from kxrecon.apply import ALREADY, Applier
 from kxrecon.errors import Unanswered
-from kxrecon.model import Action, Change, Entity, Ref, Request
+from kxrecon.model import HIDDEN, Action, Change, Entity, Ref, Request
+from kxrecon.observe import observe
 from kxrecon.plan import Plan, fingerprint
 from kxrecon.scope import Scope
 
@@ -69,6 +71,42 @@ def test_a_lost_write_is_a_failure_and_what_waits_for_it_is_skipped():
     outcomes = applier(kusto, grant(1), grant(2, "a1")).run()
     assert [one.result for one in outcomes] == ["failed", "skipped"]
     assert "does not show it" in outcomes[0].message
+
+
+def rewrite() -> Action:
+    """Write the export E again, of which the identity is not shown."""
+    ref = Ref("continuous_export", ("D", "E"))
+    seen = {"managedIdentity": HIDDEN}
+    change = Change(ref, "update", Entity(ref, seen), Entity(ref, {"managedIdentity": "system"}))
+    request = Request("kusto", "D", (".create-or-alter continuous-export E …",))
+    return Action("again", (ref,), "apply", "update", (request,), (), changes=(change,))
+
+
+def test_a_lost_answer_about_what_nobody_sees_is_no_proof_that_it_arrived():
+    """The export looks as it did before, as far as it is shown: it has to be sent again, or to be a failure."""
+    hidden = export("E")
+    hidden[6] = "{}"
+    losses = [True, False]
+
+    def lose(text):
+        if losses and losses.pop(0):
+            raise Unanswered("the connection broke")
+
+    kusto = Kusto(exports=[hidden], on_write=lose)
+    run = applier(kusto, replace(rewrite(), fingerprints=(fingerprint(seen_in(kusto)),)), pause=lambda seconds: None)
+    (outcome,) = run.run()
+    assert (outcome.result, outcome.message, len(kusto.sent)) == ("done", "", 2)
+    losses[:] = [True] * 9
+    run = applier(kusto, replace(rewrite(), fingerprints=(fingerprint(seen_in(kusto)),)), pause=lambda seconds: None)
+    (outcome,) = run.run()
+    assert outcome.result == "failed" and "does not show it" in outcome.message
+
+
+def seen_in(kusto: Kusto) -> Entity:
+    """The export E as it is read."""
+    return observe(SCOPE, {"kusto": kusto}, kinds=("continuous_export",)).state.entities[
+        Ref("continuous_export", ("D", "E"))
+    ]
 
 
 def test_a_pause_does_not_adopt_what_somebody_else_stopped():

@@ -10,7 +10,7 @@ from kxrecon.derive import Derivation
 from kxrecon.errors import PlaneError
 from kxrecon.model import Allow, Entity, Position, Reading, Ref, State, Table
 from kxrecon.observe import observe
-from kxrecon.plan import Plan, draft, requests_text
+from kxrecon.plan import Circumstances, Plan, draft, requests_text
 from kxrecon.planes.kusto_operations import follow, is_async
 from kxrecon.planes.retry import Budget, Clock, Retry
 from kxrecon.rename import unfinished
@@ -33,7 +33,7 @@ def wanted(ref: Ref = NEW, fields=WANTED, **attributes) -> Entity:
 def made(kusto: Kusto, *entities: Entity, allow=()):
     seen = observe(SCOPE, {"kusto": kusto}, kinds=("continuous_export",))
     desired = State({one.ref: one for one in entities})
-    return draft(Derivation(desired), seen.state, seen.scope, allow=allow), seen.state
+    return draft(Derivation(desired), seen.state, seen.scope, Circumstances(allow=allow)), seen.state
 
 
 def position(cursor: str, exported: str | None) -> Position:

@@ -171,7 +171,7 @@ def _step(change: Change) -> Step:
         return Step((), hazards=(Hazard("drops-data", change.ref, reason),), notes=(note,))
     if change.observed is None and not change.entity.fields.get("columns"):
         return Step((), notes=("the table does not exist, and the spec has no columns to create it with",))
-    commands = _creation(change.entity) if change.observed is None else _alteration(change.observed, change.entity)
+    commands = _creation(change.entity) if change.observed is None else _alteration(change, change.observed)
     return Step(tuple(_request(change, command) for command in commands))
 
 
@@ -202,16 +202,20 @@ def _policy(name: str, enabled: bool) -> str:
     return f".alter table {name} policy ingestiontime {kql.literal(enabled)}"
 
 
-def _alteration(observed: Entity, desired: Entity) -> Iterator[str]:
+def _alteration(change: Change, observed: Entity) -> Iterator[str]:
+    desired = change.entity
     name = kql.identifier(desired.ref.name[1])
     differs = {field for field, value in desired.fields.items() if value != observed.fields.get(field)}
+    asked = {part.field for part in change.fields}
     if "columns" in differs:
         yield f".create-merge table {name} ({kql.column_list(desired.fields['columns'])})"
     if "folder" in differs:
         yield f".alter table {name} folder {kql.string(desired.fields['folder'] or '')}"
     if "docString" in differs:
         yield f".alter table {name} docstring {kql.string(desired.fields['docString'] or '')}"
-    if "ingestionTimePolicy" in differs and observed.fields["ingestionTimePolicy"] is not HIDDEN:
+    # One that could not be read is only written where that was asked for.
+    unread = observed.fields["ingestionTimePolicy"] is HIDDEN and "ingestionTimePolicy" not in asked
+    if "ingestionTimePolicy" in differs and not unread:
         yield _policy(name, desired.fields["ingestionTimePolicy"])
 
 
