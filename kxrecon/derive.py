@@ -18,7 +18,7 @@ from kxrecon.links import LinkBuilder
 from kxrecon.model import Change, Entity, Finding, Reading, Ref, State
 from kxrecon.prune import Pruning
 from kxrecon.scope import Scope
-from kxrecon.surroundings import Stored
+from kxrecon.surroundings import Stored, place
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,18 @@ def derive(desired: State, observed: State | None, scope: Scope) -> Derivation:
             needs[entity.ref] = tuple([part.ref for part in missing if part.ref])
         else:
             needs[entity.ref] = tuple([link.ref for link in links if wanted.add(link, entity)])
+    _before_moves(needs, desired, seen)
     findings = tuple(dict.fromkeys((*builder.findings, *wanted.findings)))
     return Derivation(replace(desired, entities=wanted.completed()), needs, findings)
+
+
+def _before_moves(needs: dict[Ref, tuple[Ref, ...]], desired: State, seen: State) -> None:
+    """A table that moves under its exports waits for what they need at its new place, though they do not change."""
+    for export in desired.of_kind("continuous_export"):
+        table = Ref("external_table", (export.ref.name[0], str(export.fields.get("to"))))
+        wanted, there = desired.entities.get(table), seen.entities.get(table)
+        if wanted is not None and there is not None and place(wanted) != place(there):
+            needs[table] = tuple(dict.fromkeys((*needs.get(table, ()), *needs.get(export.ref, ()))))
 
 
 def _links(desired: State, seen: State, builder: LinkBuilder) -> Iterator[tuple[Entity, tuple[Entity, ...]]]:

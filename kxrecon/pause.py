@@ -16,6 +16,7 @@ from kxrecon.model import Change, CursorEffect, Entity, Ref, State, Step
 
 # Changing these does not touch what an export writes.
 _HARMLESS = frozenset({"folder", "docString"})
+GROUND = frozenset({"external_table", "table", "continuous_export"})
 
 
 def around(nodes: Sequence[Node], by_ref: Mapping[Ref, Node], world: World) -> list[Node]:
@@ -63,7 +64,9 @@ def _pause(export: Entity, node: Node, by_ref: Mapping[Ref, Node], world: World)
     if own is not None and own.verb == "delete":
         return []
     stopped = replace(export, fields={**export.fields, "isDisabled": True})
-    disable = Node((Change(export.ref, "update", export, stopped),), _steps(export, stopped, "disable", world))
+    # Not before the grants that the change waits for: if one of them fails, the export goes on as it was.
+    grants = [other for other in node.after if other.kind not in GROUND]
+    disable = Node((Change(export.ref, "update", export, stopped),), _steps(export, stopped, "disable", world), grants)
     node.after.append(disable)
     if own is not None:
         # The export's own alter carries isDisabled, so it starts again by itself, after this node.

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from kxrecon import cursors, leftbehind, lockout, marking, pause, rename, stopped, withheld
+from kxrecon import cursors, leftbehind, lockout, marking, moves, pause, rename, stopped, withheld
 from kxrecon.derive import Derivation
 from kxrecon.diff import Differences, Judge, adopt, diff
 from kxrecon.graph import Node, order
@@ -17,9 +17,9 @@ from kxrecon.leaves import request_unknowns, shown_text
 from kxrecon.model import Action, Allow, Change, Entity, Finding, Position, Ref, State, Step
 from kxrecon.scope import Scope
 from kxrecon.tagged import canonical
-from kxrecon.withheld import needs
+from kxrecon.withheld import USERS, needs
 
-# Deleting a grant waits for every change of an export: whoever used it has let go by then.
+# Deleting one waits for every change of what may use it: whoever used it has let go by then.
 GRANTS = frozenset(
     {"managed_identity_policy", "database_role", "role_assignment", "acl_entry", "sql_grant", "sql_user"}
 )
@@ -153,7 +153,9 @@ def _nodes(changes: Sequence[Change], extra: Mapping[Ref, tuple[Ref, ...]], worl
         by_ref.update({member.ref: node for member in members})
     for node in nodes:
         node.after.extend(_edges(node, by_ref, extra))
+    _grant_before(nodes, by_ref, extra)
     _release_before(nodes, by_ref)
+    moves.repointing(nodes, world)
     return rename.around(pause.around(nodes, by_ref, world), by_ref, world)
 
 
@@ -173,9 +175,18 @@ def _edges(node: Node, by_ref: Mapping[Ref, Node], extra: Mapping[Ref, tuple[Ref
                     yield by_ref[leaf.ref]
 
 
+def _grant_before(nodes: Sequence[Node], by_ref: Mapping[Ref, Node], extra: Mapping[Ref, tuple[Ref, ...]]) -> None:
+    """A function that is altered under exports may read more from then on: their grants come first."""
+    for node in nodes:
+        if node.kind == "function" and node.verb == "update":
+            for user, links in extra.items():
+                if user.name[0] == node.changes[0].ref.name[0]:
+                    node.after.extend(by_ref[link] for link in links if link in by_ref and link.kind in GRANTS)
+
+
 def _release_before(nodes: Sequence[Node], by_ref: Mapping[Ref, Node]) -> None:
     """Deletes run the edges backwards: whatever needed (or, as observed, used) a thing goes or changes first."""
-    exports = [node for node in nodes if node.kind == "continuous_export"]
+    users = [node for node in nodes if node.kind in USERS]
     for node in nodes:
         for change in node.changes:
             if change.observed is None:
@@ -185,7 +196,7 @@ def _release_before(nodes: Sequence[Node], by_ref: Mapping[Ref, Node]) -> None:
                 if gone is not None and gone is not node and gone.verb == "delete":
                     gone.after.append(node)
         if node.verb == "delete" and node.kind in GRANTS:
-            node.after.extend(exports)
+            node.after.extend(users)
 
 
 def _actions(nodes: Iterable[tuple[int, Node]]) -> Iterable[Action]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from kxrecon.kql import database_literals
 from kxrecon.kql_text import significant
-from kxrecon.model import Entity, State
+from kxrecon.model import Entity, Ref, State
 from kxrecon.scope import SYSTEM, Scope, Target
 
 
@@ -109,3 +109,17 @@ def connections(table: Entity) -> Iterable[Mapping[str, str | None]]:
     if table.fields.get("kind") == "sql":
         return (table.fields["connection"],)
     return table.fields.get("connections") or ()
+
+
+def place(table: Entity) -> tuple[str, ...]:
+    """Where an external table's files or rows lie; how one gets in there, which may be masked, is no part of it."""
+    if table.fields.get("kind") == "sql":
+        connection = table.fields["connection"]
+        return tuple(str(one) for one in (connection["server"], connection["database"], table.fields.get("table")))
+    return tuple(sorted(str(one["uri"]) for one in connections(table)))
+
+
+def writers(table: Ref, state: State) -> list[Entity]:
+    """The exports that write to an external table, in the order of their names."""
+    found = (one for one in state.of_kind("continuous_export") if one.ref.name[0] == table.name[0])
+    return sorted((one for one in found if one.fields.get("to") == table.name[1]), key=lambda one: one.ref)

@@ -5,7 +5,8 @@ Whatever waits for such a thing is withheld with it, and told so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from kxrecon import handover
 from kxrecon.derive import Derivation
@@ -13,8 +14,11 @@ from kxrecon.diff import Differences
 from kxrecon.graph import Node
 from kxrecon.kinds import World, kind
 from kxrecon.model import Change, Finding, Hidden, Ref, State, Value
+from kxrecon.relied import relied_on
 
 REMEDY = "plan --reassert writes it again"
+# What uses grants: as long as it stays as it is, so do they.
+USERS = frozenset({"continuous_export", "external_table", "function"})
 
 
 def standstill(observed: State) -> Iterator[Finding]:
@@ -62,37 +66,61 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def permitted(differences: Differences, derivation: Derivation, world: World) -> tuple[list[Change], list[Finding]]:
-    """Split off what this pipeline may not write, and what waits for it."""
+    """Split off what this pipeline may not write, what waits for it, and what is still needed until it is done."""
     findings: list[Finding] = []
-    mine: list[Change] = []
-    missing = {
+    managed = [(change, world.scope.manages(kind(change.ref.kind).PLANE)) for change in differences.changes]
+    mine = [change for change, manage in managed if manage == "apply"]
+    others = [change for change, manage in managed if manage == "check"]  # off: nobody looked, so nobody can tell
+    missing: dict[Ref, str] = {
         finding.ref: str(finding.ref)
         for finding in derivation.findings
         if finding.ref and finding.kind in ("blocked", "handover")
     }
-    for change in differences.changes:
-        plane = kind(change.ref.kind).PLANE
-        manage = world.scope.manages(plane)
-        if manage == "apply":
-            mine.append(change)
-        if manage != "check":  # off: nobody looked, so nobody can tell
-            continue
-        if change.verb != "delete":
-            missing[change.ref] = f"{change.ref}"
-        reasons = f"; {', '.join(change.entity.reasons)}" if change.entity.reasons else ""
-        message = f"{change.verb} is left to its owner (manage: {plane}: check){reasons}"
-        findings.append(Finding("handover", change.ref, message, handover.commands(change, world)))
+    missing |= {change.ref: f"{change.ref}" for change in others if change.verb != "delete"}
+    blocked = list(_waiting(mine, missing, derivation))
+    mine = [change for change in mine if change.ref not in missing]
+    kept = _kept(differences, mine, world)
+    findings += [_handed_over(change, world) for change in others if change.ref not in kept]
+    findings += blocked
+    findings += [Finding("blocked", ref, f"stays for now: {why}") for ref, why in sorted(kept.items())]
+    return [change for change in mine if change.ref not in kept], findings
+
+
+def _handed_over(change: Change, world: World) -> Finding:
+    reasons = f"; {', '.join(change.entity.reasons)}" if change.entity.reasons else ""
+    plane = kind(change.ref.kind).PLANE
+    message = f"{change.verb} is left to its owner (manage: {plane}: check){reasons}"
+    return Finding("handover", change.ref, message, handover.commands(change, world))
+
+
+def _waiting(mine: Iterable[Change], missing: dict[Ref, str], derivation: Derivation) -> Iterator[Finding]:
+    """Changes that wait for what is missing, and what waits for them; all of them are missing then."""
+    left = [change for change in mine if change.verb != "delete"]
     waiting = True
     while waiting:
         waiting = False
-        for change in list(mine):
+        for change in list(left):
             lacks = next((need for need in needs(change, derivation.needs) if need in missing), None)
-            if lacks and change.verb != "delete":
-                mine.remove(change)
+            if lacks:
+                left.remove(change)
                 missing[change.ref] = f"{change.ref}"
-                findings.append(Finding("blocked", change.ref, f"waits for {lacks}, which is handed over"))
+                yield Finding("blocked", change.ref, f"waits for {lacks}, which is handed over")
                 waiting = True
-    return mine, findings
+
+
+def _kept(differences: Differences, mine: Iterable[Change], world: World) -> dict[Ref, str]:
+    """Deletions that would take from exports what they use as long as they are not changed, with who uses it."""
+    gone = {change.ref: change.entity for change in differences.changes if change.verb == "delete"}
+    made = {change.ref for change in mine}
+    held = [change.ref for change in differences.changes if change.ref.kind in USERS and change.ref not in made]
+    if not gone or not held:
+        return {}
+    entities = dict(world.desired.entities)
+    for ref in held:
+        entities.pop(ref, None)
+        if ref in world.observed.entities:
+            entities[ref] = world.observed.entities[ref]
+    return relied_on(gone, replace(world.desired, entities=entities), world.observed, world.scope)
 
 
 def needs(change: Change, extra: Mapping[Ref, tuple[Ref, ...]]) -> list[Ref]:

@@ -171,6 +171,7 @@ def _entity(row: Mapping[str, Any], symbol: str, object_id: str, scope: Scope) -
     )
     attributes = {
         "assignmentName": row.get("name") or last_segment(str(row.get("id") or "")),
+        "roleName": NAMES.get(name[1], name[1]),
         "scope": properties.get("scope"),
         "principalType": properties.get("principalType"),
         "description": properties.get("description"),
