@@ -10,7 +10,7 @@ PAGE = (ROOT / "docs" / "safety.md").read_text(encoding="utf-8")
 
 
 def test_every_test_that_the_page_names_exists():
-    sources = [path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py")]
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
     defined = {name for source in sources for name in re.findall(r"^def (test_\w+)", source, re.MULTILINE)}
     named = set(re.findall(r"\b(test_\w{12,})\b(?!\.py)", PAGE)) - {"test_graph_and_planfile"}
     assert len(named) > 20
