@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from kxrecon import cli
+from kxrecon.sandbox.store import Store
 
 from .test_ownership import spec
 
@@ -64,17 +66,31 @@ def test_check_asks_the_services(run):
     assert rows(out, "apply")["arm", "Contributor"] == "no"
 
 
-def test_kusto_rights_are_the_callers_own_roles(run):
-    path = spec("ours", "A")
+def as_caller(run, path, **caller):
     world = json.loads(run("sandbox", "inventory", path)[1])
-    world["caller"] = {"objectId": CALLER, "displayName": "pipeline", "type": "ServicePrincipal"}
+    world["caller"] = {"objectId": CALLER, "displayName": "pipeline", "type": "ServicePrincipal", **caller}
     with open("world.json", "w") as file:
         json.dump(world, file)
-    assert run("plan", path, "--sandbox", "--inventory", "world.json")[0] == 0
+    run("plan", path, "--sandbox", "--inventory", "world.json")  # which makes that world
+    return world["clusters"][0]["uri"]
+
+
+def test_kusto_rights_are_the_callers_own_roles(run):
+    path = spec("ours", "A")
+    as_caller(run, path)
     code, out, _ = run("permissions", path, "--check", "--json", "--sandbox")
-    assert code == 0 and rows(out, "plan")["kusto", "Database Viewer"] == "unknown", "no role is shown at all"
-    grant = f".add database Telemetry viewers ('aadapp={CALLER}')"
-    assert run("sandbox", "kql", "--database", "Telemetry", grant)[0] == 0
+    assert code == 0 and set(rows(out, "apply").values()) == {"yes"}, "AllDatabasesAdmin is shown, and implies all"
+
+
+def test_where_no_role_is_shown_the_rights_are_unknown_not_missing(run):
+    path = spec("ours", "A")
+    uri = as_caller(run, path, roles=[])
+    out = run("permissions", path, "--check", "--json", "--sandbox")[1]
+    assert rows(out, "plan")["kusto", "Database Viewer"] == "unknown"
+    row = {"objectId": CALLER, "type": "ServicePrincipal", "displayName": "pipeline", "fqn": f"aadapp={CALLER}"}
+    store = Store(Path(".kxrecon/sandbox.db"))
+    store.put("role", (uri, "database", "Telemetry", "viewers", row["fqn"]), row)
+    store.close()
     code, out, _ = run("permissions", path, "--check", "--json", "--sandbox")
     assert rows(out, "plan")["kusto", "Database Viewer"] == "yes"
     assert rows(out, "plan")["kusto", "Database Admin"] == "no"

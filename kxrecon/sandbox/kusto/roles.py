@@ -198,7 +198,15 @@ def _roles_of(session: Session, given: dict[str, Any], rows: Iterable[list[Any]]
     else:
         wanted = set(session.caller.ids)
     found = [[scope, row[2], row[3], row[0]] for row in rows if str(row[3]).lower() in wanted]
+    if "principal" not in given and scope.startswith(("Cluster", "Database")):
+        found = [*_given(session, scope, {row[3] for row in found}), *found]
     return answer(ROLES, found)
+
+
+def _given(session: Session, scope: str, shown: set[str]) -> list[list[Any]]:
+    """The cluster roles that the sandbox's inventory gives the caller (all, if it is silent), inherited everywhere."""
+    caller = session.caller
+    return [[scope, caller.fqn, caller.object_id, role] for role in sorted(caller.cluster_roles) if role not in shown]
 
 
 def cluster_roles(session: Session, given: dict[str, Any]) -> Answer:
