@@ -13,7 +13,7 @@ from kxrecon.kinds.adls import acl_entry
 from kxrecon.kinds.arm import container, role_assignment
 from kxrecon.kinds.kusto import database_role, managed_identity_policy
 from kxrecon.kinds.sql import sql_grant
-from kxrecon.model import Entity, Finding, Hidden, Ref
+from kxrecon.model import Entity, Finding, Hidden, Ref, State
 from kxrecon.scope import SYSTEM, Scope
 from kxrecon.storage_uri import locate
 from kxrecon.surroundings import Stored, carried, connections, databases_read
@@ -27,9 +27,9 @@ Links = tuple[Entity, ...]
 class LinkBuilder:
     """Builds links for the exports of one spec; what could not be built is in ``findings``."""
 
-    def __init__(self, scope: Scope, stored: Stored) -> None:
+    def __init__(self, scope: Scope, stored: Stored, observed: State) -> None:
         self.findings: list[Finding] = []
-        self._scope, self._stored = scope, stored
+        self._scope, self._stored, self._observed = scope, stored, observed
         self._built: dict[Hashable, Links] = {}
 
     def of_export(self, export: Entity, table: Entity | None) -> Iterator[Entity]:
@@ -93,9 +93,7 @@ class LinkBuilder:
         stated = str(doc.get("resourceId") or "").split("/blobServices/", 1)[0]
         account = stated or self._scope.directory.accounts.get(location.host, "")
         if not account:
-            remedy = "set resourceId on its target, or give this pipeline the right to read it"
-            message = f"the storage account of {location.host} was not found"
-            self.findings.append(Finding("blocked", table.ref, message, remedy))
+            self.findings.append(self._lost(table, location.host))
             return
         if doc.get("createContainer"):
             yield container.container(account, location, ())
@@ -104,6 +102,16 @@ class LinkBuilder:
         trusted = bool(doc.get("acceptConditional"))
         role = str(doc.get("role") or BLOB_WRITER)
         yield role_assignment.assignment(where, role, writer, (), accept_conditional=trusted)
+
+    def _lost(self, table: Entity, host: str) -> Finding:
+        """No account is known for a host: nobody may look for it, or it is not shown to this caller."""
+        gap = self._observed.gap(Ref(container.KIND, (host.partition(".")[0], "")))
+        if gap is not None:
+            message = f"the storage account of {host} could not be looked for ({gap.failure.message})"
+        else:
+            message = f"the storage account of {host} was not found"
+        remedy = "set resourceId on its target, or give this pipeline the right to read it"
+        return Finding("blocked", table.ref, message, remedy)
 
 
 def _attached(symbol: str) -> Links:

@@ -10,14 +10,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+from kxrecon.errors import PlaneError
 from kxrecon.kinds import NAMES, kind
-from kxrecon.model import Answer, Answers, Entity, Gap, Plane, Read, Reading, Ref, State
+from kxrecon.model import Answer, Answers, Entity, Failure, Gap, Plane, Read, Reading, Ref, State, Table
 from kxrecon.planes import PlaneClient
 from kxrecon.principals import aliases
 from kxrecon.scope import SYSTEM, Directory, Scope
 
 ROUNDS = 4
 WORKERS = 8
+OUT_OF_REACH = frozenset({"Unreachable", "NoToken", "UntrustedHost", "Certificate", "NotPlayed"})
+"""Codes of answers that no question to the same service would change."""
+DATABASES = Read("kusto", "", ".show databases")
 TEACHERS = ("cluster_identity", "container", "role_assignment")
 
 Planes = Mapping[Plane, PlaneClient]
@@ -51,6 +55,36 @@ def observe(scope: Scope, planes: Planes, *, kinds: Sequence[str] | None = None,
                 known[read] = answer
             scope = replace(scope, directory=learn(scope, known))
     return Observation(interpret(names, known, scope), scope, known)
+
+
+def require_cluster(answers: Answers) -> None:
+    """Raise PlaneError where the cluster could not be asked at all: nobody is signed in, or it is out of reach.
+
+    What a caller may not read, or what cannot be read right now, stays a gap.
+    """
+    found = [answer for read, answer in answers.items() if read.plane == "kusto"]
+    failures = [answer for answer in found if isinstance(answer, Failure) and answer.code in OUT_OF_REACH]
+    if found and len(failures) == len(found):
+        raise PlaneError(failures[0].message, code=failures[0].code)
+
+
+def database_names(answer: Answer | None) -> list[str] | None:
+    """The databases of the cluster as ``.show databases`` spells them, system ones left out; None for no list."""
+    column = answer.index("DatabaseName") if isinstance(answer, Table) else None
+    if not isinstance(answer, Table) or column is None:
+        return None
+    return [str(row[column]) for row in answer.rows if not str(row[column]).startswith("$")]
+
+
+def list_databases(kusto: PlaneClient) -> list[str]:
+    """The same, asked for; PlaneError if they cannot be listed."""
+    answer = kusto.read(DATABASES)
+    names = database_names(answer)
+    if names is None:
+        why = answer.message if isinstance(answer, Failure) else "the answer has no column DatabaseName"
+        code = answer.code if isinstance(answer, Failure) else "MalformedAnswer"
+        raise PlaneError(f"the databases could not be listed: {why}", code=code)
+    return names
 
 
 def _wanted(names: Iterable[str], scope: Scope, known: Answers) -> list[Read]:

@@ -42,7 +42,7 @@ def relied_on(gone: Mapping[Ref, Entity], desired: State, observed: State, scope
 
 def _needed(desired: State, observed: State, scope: Scope) -> Iterator[tuple[Entity, str]]:
     """Each link that a live export or an external table needs, with who needs it."""
-    builder = LinkBuilder(scope, Stored(observed, desired))
+    builder = LinkBuilder(scope, Stored(observed, desired), observed)
     for export in desired.of_kind("continuous_export"):
         if export.fields.get("isDisabled") is True:
             continue

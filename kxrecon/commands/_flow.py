@@ -49,13 +49,17 @@ def plan(options: argparse.Namespace, spec: Spec) -> Plan:
 def plan_over(
     options: argparse.Namespace, spec: Spec, clients: Mapping[Plane, PlaneClient], *, lint: bool = True
 ) -> tuple[Plan, Observation]:
-    """The same over planes that are already open; ``lint`` adds the notes of the lint pack."""
+    """The same over planes that are already open; ``lint`` adds the notes of the lint pack.
+
+    PlaneError where the cluster cannot be asked at all.
+    """
     from kxrecon.derive import derive
     from kxrecon.journal import history
-    from kxrecon.observe import observe
+    from kxrecon.observe import observe, require_cluster
     from kxrecon.plan import Circumstances, draft, make
 
     seen = observe(surroundings(spec), clients, workers=options.max_parallel)
+    require_cluster(seen.answers)
     past = history(JOURNAL, spec.scope.cluster_uri, wire_name(options))
     derived = derive(spec.desired, seen.state, seen.scope)
     circumstances = Circumstances(past.paused, spec.allow, _marks(options), _judge(options, derived.desired))

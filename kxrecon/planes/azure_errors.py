@@ -24,6 +24,7 @@ from azure.core.exceptions import (
 from kxrecon.errors import PlaneError, Throttled, Unanswered
 from kxrecon.planes.failures import masked, retry_after
 from kxrecon.planes.retry import UNREACHABLE
+from kxrecon.planes.unreachable import why
 
 SHAPE_ERRORS = (KeyError, TypeError, IndexError, ValueError, AttributeError)
 """What an SDK's own parsing raises when an answer has not the shape of the contract."""
@@ -82,7 +83,7 @@ def _not_sent(error: ServiceRequestError, what: str) -> PlaneError:
         return PlaneError(f"{what}: {text}", code="UntrustedHost")
     if "CERTIFICATE_VERIFY_FAILED" in text or "SSLError" in text:
         return PlaneError(f"{what}: the certificate is not trusted: {text}", code="Certificate")
-    return PlaneError(f"{what}: cannot reach the service: {text}", code=UNREACHABLE, permanent=False)
+    return PlaneError(f"{what}: cannot reach the service: {why(error)}", code=UNREACHABLE, permanent=False)
 
 
 def _answered(error: HttpResponseError, what: str) -> PlaneError:

@@ -117,7 +117,7 @@ def _cluster(wire: Wire, scope: Scope) -> str:
     if uri.lower() in played:
         return played[uri.lower()]
     if is_local(wire):
-        raise PlaneError(f"{wire.name} does not play the cluster {uri}", code="NotPlayed")
+        raise PlaneError(f"{wire.name} has no cluster {uri}: it is not in its inventory", code="NotPlayed")
     return uri
 
 

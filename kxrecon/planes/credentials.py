@@ -7,6 +7,7 @@ starts a process of about a second, and the Kusto client asks for every command:
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -22,6 +23,8 @@ EARLY = 300
 
 FAILED = 60
 """Seconds for which a refusal is remembered: asking again at once would only start the same processes."""
+
+_CHAIN = "Attempted credentials:"  # what azure-identity writes over the refusals of each way to sign in
 
 _Key = tuple[tuple[str, ...], str | None]
 
@@ -127,6 +130,9 @@ def credential_for(cloud: Cloud, given: Any = None, *, local: bool = False) -> S
 def _default(cloud: Cloud) -> Any:
     from azure.identity import DefaultAzureCredential
 
+    # Where nobody set up logging, Python prints an SDK's warnings: a page of them for each failed sign-in. Our
+    # error says what is in them. Whoever does set up logging still gets them.
+    logging.getLogger("azure").addHandler(logging.NullHandler())
     # AZURE_AUTHORITY_HOST also reaches workload identity, which the keyword does not: it wins if it is set.
     if os.environ.get("AZURE_AUTHORITY_HOST"):
         return DefaultAzureCredential()
@@ -134,9 +140,18 @@ def _default(cloud: Cloud) -> Any:
 
 
 def _no_token(scopes: tuple[str, ...], error: Exception) -> PlaneError:
-    first = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return PlaneError(
-        f"no token for {' '.join(scopes)}: {first} Sign in with 'az login', or give the pipeline a workload "
-        "identity, a managed identity or AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET.",
+        f"nobody is signed in to Azure (no token for {' '.join(scopes)}): {_refusals(error)}. Sign in with 'az login', "
+        "or give the pipeline a workload identity, a managed identity or AZURE_CLIENT_ID, AZURE_TENANT_ID and "
+        "AZURE_CLIENT_SECRET.",
         code="NoToken",
     )
+
+
+def _refusals(error: Exception) -> str:
+    """What went wrong in the ways to sign in that are set up; the others only say that they are not."""
+    lines = [line.strip() for line in str(error).strip().splitlines() if line.strip()] or [type(error).__name__]
+    if _CHAIN not in lines:
+        return lines[0].rstrip(".")
+    tried = [line for line in lines[lines.index(_CHAIN) + 1 :] if "AADSTS" in line or "failed" in line.lower()]
+    return "; ".join(tried).rstrip(".") or "no way to sign in is set up here"

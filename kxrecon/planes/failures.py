@@ -14,6 +14,9 @@ from kxrecon.planes.retry import UNREACHABLE
 
 MASK = "***"
 
+OUR_CODES = (UNREACHABLE, "NoToken", "NotPlayed", "Failed")
+"""Codes that no service gave, and that say nothing which the message does not."""
+
 ABSENT_STATUS = 404
 DENIED_STATUS = (401, 403)
 
@@ -93,7 +96,7 @@ def to_failure(error: PlaneError) -> Failure:
 def described(error: PlaneError) -> str:
     """The whole message: the service's words, its code and the request id for its support."""
     parts = [str(error)]
-    if error.code and error.code not in parts[0]:
+    if error.code and error.code not in OUR_CODES and error.code not in parts[0]:
         parts.append(f"[{error.code}]")
     if error.request_id:
         parts.append(f"(request {error.request_id})")

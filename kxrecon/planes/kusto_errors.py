@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from azure.kusto.data.exceptions import (
@@ -26,6 +27,7 @@ from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnection
 from kxrecon.errors import PlaneError, Throttled, Unanswered
 from kxrecon.planes.failures import ABSENT_STATUS, retry_after
 from kxrecon.planes.retry import UNREACHABLE
+from kxrecon.planes.unreachable import why
 
 _ABSENT_TYPES = (
     "EntityNotFoundException",
@@ -158,7 +160,8 @@ def _network(error: KustoNetworkError, what: str) -> PlaneError:
     if isinstance(cause, requests.exceptions.SSLError):
         return PlaneError(f"{what}: the certificate of {error.endpoint} is not trusted: {cause}", code="Certificate")
     if _never_sent(cause):
-        return PlaneError(f"{what}: cannot reach {error.endpoint}: {_root(cause)}", code=UNREACHABLE, permanent=False)
+        host = urlsplit(str(error.endpoint)).netloc
+        return PlaneError(f"cannot reach {host}: {why(cause)}", code=UNREACHABLE, permanent=False)
     return Unanswered(f"{what}: the connection broke before the answer: {_root(cause)}", permanent=False)
 
 

@@ -204,14 +204,18 @@ def by_kind(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
 
 
 def said(findings: Iterable[Finding], most: int = 3) -> list[tuple[str, str, str]]:
-    """Findings as (about whom, what, remedy); what is said of many entities of a kind is said once."""
-    groups: dict[tuple[str, str, str], list[str]] = {}
+    """Findings as (about whom, what, remedy); what is said of many entities is said once."""
+    groups: dict[tuple[str, str], dict[str, list[str]]] = {}
     for finding in findings:
         kind = finding.ref.kind if finding.ref else ""
         label = name(finding.ref, None, full=True) if finding.ref else ""
-        groups.setdefault((kind, finding.message, finding.remedy), []).append(label)
-    rows: list[tuple[str, str, str]] = []
-    for (kind, message, remedy), labels in groups.items():
-        more = f" and {len(labels) - most} more" if len(labels) > most else ""
-        rows.append((f"{kind} {', '.join(labels[:most])}{more}".strip(), message, remedy))
-    return rows
+        groups.setdefault((finding.message, finding.remedy), {}).setdefault(kind, []).append(label)
+    return [
+        ("; ".join(_listed(kind, labels, most) for kind, labels in kinds.items()), message, remedy)
+        for (message, remedy), kinds in groups.items()
+    ]
+
+
+def _listed(kind: str, labels: Sequence[str], most: int) -> str:
+    more = f" and {len(labels) - most} more" if len(labels) > most else ""
+    return f"{kind} {', '.join(labels[:most])}{more}".strip()

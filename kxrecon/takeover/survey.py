@@ -12,14 +12,13 @@ from threading import Lock
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from kxrecon.errors import PlaneError, UsageError
-from kxrecon.model import Answer, Failure, Plane, Read, Request, State, Table
-from kxrecon.observe import observe
+from kxrecon.errors import UsageError
+from kxrecon.model import Answer, Plane, Read, Request, State
+from kxrecon.observe import list_databases, observe
 from kxrecon.planes import PlaneClient, WriteRefused
 from kxrecon.scope import SYSTEM, Scope, Target
 
 SECTIONS = ("roles", "managedIdentityPolicy", "tables", "functions", "externalTables", "continuousExports")
-DATABASES = Read("kusto", "", ".show databases")
 _KUSTO = ("managed_identity_policy", "database_role", "table", "function", "external_table", "continuous_export")
 _FIRST = ("cluster_identity", *_KUSTO)
 _NOT_IN_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
@@ -67,7 +66,7 @@ def survey(
     Raises PlaneError if the databases cannot be listed, UsageError if one that is named does not exist.
     """
     planes: dict[Plane, PlaneClient] = {plane: Remembered(client) for plane, client in clients.items()}
-    names = _databases(planes["kusto"].read(DATABASES), databases)
+    names = _databases(list_databases(planes["kusto"]), databases)
     found = replace(
         scope,
         cluster_id=scope.cluster_id or _cluster_id(planes["arm"], scope.cluster_uri),
@@ -97,12 +96,8 @@ def cloud_of(uri: str) -> Literal["public", "usgov", "china"]:
     return "china" if host.endswith(".kusto.chinacloudapi.cn") else "public"
 
 
-def _databases(answer: Answer, wanted: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(answer, Failure):
-        raise PlaneError(f"the databases could not be listed: {answer.message}", code=answer.code)
-    column = answer.index("DatabaseName") if isinstance(answer, Table) else None
-    rows = answer.rows if isinstance(answer, Table) and column is not None else ()
-    names = tuple(sorted(str(row[column or 0]) for row in rows if not str(row[column or 0]).startswith("$")))
+def _databases(listed: Sequence[str], wanted: Sequence[str]) -> tuple[str, ...]:
+    names = sorted(listed)
     missing = [name for name in wanted if name not in names]
     if missing:
         raise UsageError(f"the cluster has no database {', '.join(missing)}; it has {', '.join(names) or 'none'}")

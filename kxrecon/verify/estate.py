@@ -15,7 +15,16 @@ from kxrecon.diff import adopt, diff
 from kxrecon.kinds import NAMES
 from kxrecon.kinds.adls.acl_entry import directories
 from kxrecon.model import Answer, Answers, Entity, Hidden, Plane, Read, Request, State
-from kxrecon.observe import WORKERS, Observation, Planes, managed_kinds, observe
+from kxrecon.observe import (
+    DATABASES,
+    WORKERS,
+    Observation,
+    Planes,
+    list_databases,
+    managed_kinds,
+    observe,
+    require_cluster,
+)
 from kxrecon.planes import PlaneClient, WriteRefused
 from kxrecon.scope import SYSTEM, Scope, Target
 from kxrecon.storage_uri import locate
@@ -51,12 +60,13 @@ def survey(
 ) -> Known:
     """Read all that the chains of the spec's exports need; with ``everything`` those of all other exports too.
 
-    Without databases in ``scope`` the cluster is asked for them.
+    Without databases in ``scope`` the cluster is asked for them. PlaneError where it cannot be asked at all.
     """
     answers: dict[Read, Answer] = {}
     asking: dict[Plane, PlaneClient] = {name: Remembering(plane, answers) for name, plane in planes.items()}
     scope = _widened(_with_identities(surroundings(desired, scope), asking), asking, everything)
     first = observe(scope, asking, kinds=_early(scope), workers=workers)
+    require_cluster(first.answers)
     scope = _with_targets(scope, first.state, desired)
     seen = observe(scope, asking, workers=workers)
     exports = [ref for state in (seen.state, desired) for ref in state.entities if ref.kind == EXPORT]
@@ -101,10 +111,11 @@ def _with_identities(scope: Scope, planes: Planes) -> Scope:
 def _widened(scope: Scope, planes: Planes, everything: bool) -> Scope:
     """The scope with every section of its databases declared, so that all of them are read."""
     names = list(scope.databases)
-    listed = reads.database_names({reads.DATABASES: planes["kusto"].read(reads.DATABASES)})
     if everything:
         lowered = {name.lower() for name in names}
-        names += [name for name in listed or () if name.lower() not in lowered]
+        names += [name for name in list_databases(planes["kusto"]) if name.lower() not in lowered]
+    else:
+        planes["kusto"].read(DATABASES)  # remembered: a chain tells a database that is not there from an unread one
     declared = {("databases", name, section) for name in names for section in SECTIONS}
     return replace(scope, databases=tuple(names), declared=scope.declared | declared)
 

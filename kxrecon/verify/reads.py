@@ -12,11 +12,11 @@ from typing import Any
 
 from kxrecon.kql import identifier
 from kxrecon.model import Answers, Entity, Failure, Hidden, Read, Reading, Ref, Table
+from kxrecon.observe import DATABASES, database_names
 from kxrecon.scope import Scope
 from kxrecon.storage_uri import Location, locate
 
 CALLOUT = Read("kusto", "", ".show cluster policy callout")
-DATABASES = Read("kusto", "", ".show databases")
 TABLE_POLICIES = ("ingestiontime", "restricted_view_access", "row_level_security")
 
 
@@ -58,15 +58,8 @@ def cluster(answers: Answers, scope: Scope) -> Mapping[str, Any] | Failure | Non
 
 def databases(answers: Answers) -> frozenset[str] | None:
     """The databases of the cluster, lower-case; None if they could not be listed."""
-    names = database_names(answers)
+    names = database_names(answers.get(DATABASES))
     return None if names is None else frozenset(name.lower() for name in names)
-
-
-def database_names(answers: Answers) -> list[str] | None:
-    """The databases of the cluster as it spells them; None if they could not be listed."""
-    answer = answers.get(DATABASES)
-    column = answer.index("DatabaseName") if isinstance(answer, Table) else None
-    return [str(row[column]) for row in answer.rows] if isinstance(answer, Table) and column is not None else None
 
 
 def has_failed(reading: Reading | None) -> bool:

@@ -17,7 +17,7 @@ from kxrecon.health import Capacity, Health, State, Status
 from kxrecon.kql import identifier
 from kxrecon.model import Entity, Failure, Gap, Read, Ref, Table
 from kxrecon.model import State as Entities
-from kxrecon.observe import WORKERS, Planes, observe
+from kxrecon.observe import WORKERS, Planes, list_databases, observe, require_cluster
 from kxrecon.scope import Scope
 from kxrecon.verify import reads
 
@@ -44,14 +44,19 @@ def status(
     asked: Asked | None = None,
     workers: int = WORKERS,
 ) -> Status:
-    """Ask a cluster about its exports: those of the spec, with ``everything`` all of them."""
+    """Ask a cluster about its exports: those of the spec, with ``everything`` all of them.
+
+    PlaneError where it cannot be asked at all.
+    """
     asked = asked or Asked()
     names = list(scope.databases)
     if asked.everything:
-        names = reads.database_names({reads.DATABASES: planes["kusto"].read(reads.DATABASES)}) or names
+        names = list_databases(planes["kusto"])
     declared = frozenset(("databases", name, "continuousExports") for name in names)
     wide = replace(scope, databases=tuple(names), declared=scope.declared | declared)
-    seen = observe(wide, planes, kinds=(EXPORT,), workers=workers).state
+    observation = observe(wide, planes, kinds=(EXPORT,), workers=workers)
+    require_cluster(observation.answers)
+    seen = observation.state
     now = _now(planes, names)
     wanted = {ref: one for ref, one in desired.entities.items() if ref.kind == EXPORT}
     refs = sorted({*wanted, *(ref for ref in seen.entities if asked.everything and ref.kind == EXPORT)})

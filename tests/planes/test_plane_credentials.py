@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from types import SimpleNamespace
 
 import pytest
+from azure.core.exceptions import ClientAuthenticationError
 
 from kxrecon.errors import PlaneError
 from kxrecon.planes.credentials import LocalCredential, SharedCredential, credential_for
@@ -114,3 +117,37 @@ def test_a_local_wire_never_asks_azure():
 
 def test_a_given_credential_wins(source):
     assert credential_for(CLOUDS["public"], source, local=True).get_token("x").token == "token1"
+
+
+CHAIN = """\
+DefaultAzureCredential failed to retrieve a token from the included credentials.
+Attempted credentials:
+\tEnvironmentCredential: {}
+\tAzureCliCredential: Azure CLI not found on path
+To mitigate this issue, please refer to the troubleshooting guidelines here."""
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        ("EnvironmentCredential authentication unavailable.", "no way to sign in is set up here"),
+        ("Authentication failed: AADSTS7000215: Invalid client secret.", "AADSTS7000215: Invalid client secret"),
+    ],
+)
+def test_of_the_ways_to_sign_in_only_those_that_are_set_up_are_told(clock, first, said):
+    class Chain:
+        def get_token(self, *scopes, **options):
+            raise ClientAuthenticationError(CHAIN.format(first))
+
+    with pytest.raises(PlaneError) as caught:
+        SharedCredential(Chain, lambda: clock.at).get_token("a")
+    assert said in str(caught.value) and "CLI not found" not in str(caught.value)
+
+
+def test_a_failed_sign_in_prints_no_page_of_warnings(capfd):
+    code = (
+        "import logging; from kxrecon.planes import credentials, hosts; "
+        "credentials._default(hosts.CLOUDS['public']); logging.getLogger('azure.identity').warning('page')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert capfd.readouterr().err == ""

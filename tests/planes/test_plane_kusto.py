@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from urllib.parse import urlsplit
 
 import pytest
 from planes_fake import Answered, serving
@@ -265,6 +266,7 @@ def test_nobody_there(plane, hand):
         pass
     failure = plane(fake).read(SHOW)
     assert (failure.reason, failure.code) == ("unreachable", "Unreachable")
+    assert failure.message == f"cannot reach {urlsplit(fake.url).netloc}: it refuses the connection"
     assert len(hand.slept) == 2
 
 

@@ -110,7 +110,7 @@ def test_the_services_refuse_in_their_own_words(shop):
 def test_a_strict_world_holds_what_was_stocked_and_nothing_else(shop):
     shop.stock({"version": 1, "clusters": [], "strict": True})
     told = shop.apply(SPEC)
-    assert told.code == 1 and "nothing could be read" in told.text
+    assert told.code == 1 and "has no cluster https://shop.westeurope.kusto.windows.net" in told.text
     assert shop.exports() == [] and shop.grants() == []
 
 
