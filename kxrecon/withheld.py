@@ -72,11 +72,11 @@ def permitted(differences: Differences, derivation: Derivation, world: World) ->
     mine = [change for change, manage in managed if manage == "apply"]
     others = [change for change, manage in managed if manage == "check"]  # off: nobody looked, so nobody can tell
     missing: dict[Ref, str] = {
-        finding.ref: str(finding.ref)
+        finding.ref: f"{finding.ref}, which is {'handed over' if finding.kind == 'handover' else 'blocked'}"
         for finding in derivation.findings
         if finding.ref and finding.kind in ("blocked", "handover")
     }
-    missing |= {change.ref: f"{change.ref}" for change in others if change.verb != "delete"}
+    missing |= {change.ref: f"{change.ref}, which is handed over" for change in others if change.verb != "delete"}
     blocked = list(_waiting(mine, missing, derivation))
     mine = [change for change in mine if change.ref not in missing]
     kept = _kept(differences, mine, world)
@@ -103,8 +103,8 @@ def _waiting(mine: Iterable[Change], missing: dict[Ref, str], derivation: Deriva
             lacks = next((need for need in needs(change, derivation.needs) if need in missing), None)
             if lacks:
                 left.remove(change)
-                missing[change.ref] = f"{change.ref}"
-                yield Finding("blocked", change.ref, f"waits for {lacks}, which is handed over")
+                missing[change.ref] = f"{change.ref}, which is blocked"
+                yield Finding("blocked", change.ref, f"waits for {missing[lacks]}")
                 waiting = True
 
 

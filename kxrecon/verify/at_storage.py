@@ -77,7 +77,7 @@ def grant(subject: Subject, connection: Connection) -> Link:
         subject.known.scope.identity(writer, "principalId") if writer in subject.known.scope.identities else writer
     )
     if not isinstance(object_id, str):
-        return unknown(f"not reached: '{writer}' has no object id yet")
+        return unknown(subject.known.without_id(writer))
     found = _by_role(subject, writer, place)
     if found.verdict == "holds" or subject.known.scope.manages("arm") == "off":
         return found

@@ -105,7 +105,9 @@ def _in_spec(ref: Ref, known: Known) -> bool:
 def run(subject: Subject) -> Link:
     """How the last run went. A failure that no link explains may have been mended since: that is not known."""
     reading = subject.known.observed.readings.get(subject.export.ref)
-    last = reading.values.get("lastRunTime") if reading else None
+    if reading is None:
+        return unknown("not reached: no such export is seen")
+    last = reading.values.get("lastRunTime")
     if not last:
         return holds("it has not run yet")
     if subject.failure:

@@ -38,6 +38,11 @@ class Known:
             return None
         return f"could not be read ({gap.failure.reason}: {gap.failure.message})"
 
+    def without_id(self, symbol: str) -> str:
+        """Why nothing can be said about an identity's rights: its object id is not known."""
+        hidden = self.hidden(Ref("cluster_identity", (symbol,)))
+        return f"the object id of '{symbol}' {hidden}" if hidden else f"not reached: '{symbol}' has no object id yet"
+
     @cached_property
     def cluster(self) -> Mapping[str, Any] | Failure | None:
         """The cluster's ARM resource; None if nobody said which one it is."""

@@ -100,7 +100,7 @@ def _usage(entity: Entity, known: Known) -> Link:
     if hidden:
         return unknown(f"the managed_identity policy {hidden}")
     if not _has_id(symbol, known):
-        return unknown(f"not reached: '{symbol}' has no object id yet")
+        return unknown(known.without_id(symbol))
     text = f"neither the cluster's managed_identity policy nor that of '{database}' allows {usage} to '{symbol}'"
     return broken(text, *fixes.single(entity, known), *_from_spec(entity.ref, cluster_wide, known))
 
@@ -126,7 +126,7 @@ def role(subject: Subject) -> Link:
     if not isinstance(symbol, str):
         return unknown("the service does not show which identity the export runs as")
     if not _has_id(symbol, known):
-        return unknown(f"not reached: '{symbol}' has no object id yet")
+        return unknown(known.without_id(symbol))
     evidence: list[str] = []
     for database in sorted(subject.reads):
         found = _reader(database, symbol, subject)
