@@ -39,7 +39,7 @@ class Problem:
     """One thing wrong with a spec.
 
     ``path`` leads to the value inside the merged spec (mapping keys and list indices); ``place`` is
-    filled in by the loader, which alone knows the files. ``severity`` is ``error`` or ``note``.
+    filled in by the loader, which alone knows the files. ``severity`` is ``error``, ``warning`` or ``note``.
     """
 
     message: str

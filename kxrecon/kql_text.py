@@ -34,6 +34,11 @@ class Token(NamedTuple):
     text: str
     start: int
 
+    @property
+    def name(self) -> str:
+        """What a word or a string literal names."""
+        return unquote(self.text) if self.kind == "string" else self.text
+
 
 def tokens(text: str) -> Iterator[Token]:
     """All pieces of ``text``, in order and without a gap; never fails."""

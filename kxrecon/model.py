@@ -314,8 +314,8 @@ class Action:
 class Finding:
     """Something a plan says without doing anything about it: a handover, an unverifiable field, a note.
 
-    ``kind``: ``handover`` | ``moved`` | ``stopped`` | ``unverifiable`` | ``unknown`` | ``blocked`` | ``left-behind`` |
-    ``holds`` | ``note``.
+    ``kind``: ``wrong`` | ``handover`` | ``moved`` | ``stopped`` | ``unverifiable`` | ``unknown`` | ``blocked`` |
+    ``left-behind`` | ``holds`` | ``note``.
     """
 
     kind: str

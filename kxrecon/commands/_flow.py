@@ -49,10 +49,11 @@ def plan(options: argparse.Namespace, spec: Spec) -> Plan:
 def plan_over(
     options: argparse.Namespace, spec: Spec, clients: Mapping[Plane, PlaneClient], *, lint: bool = True
 ) -> tuple[Plan, Observation]:
-    """The same over planes that are already open; ``lint`` adds the notes of the lint pack.
+    """The same over planes that are already open; ``lint`` adds what the lint pack finds.
 
     PlaneError where the cluster cannot be asked at all.
     """
+    from kxrecon.commands._linted import linted
     from kxrecon.derive import derive
     from kxrecon.journal import history
     from kxrecon.observe import observe, require_cluster
@@ -65,7 +66,7 @@ def plan_over(
     circumstances = Circumstances(past.paused, spec.allow, _marks(options), _judge(options, derived.desired))
     made = draft(derived, seen.state, seen.scope, circumstances)
     made = _told(made, past, spec.desired, seen.state)
-    made = _linted(made, spec, seen) if lint else made
+    made = linted(made, spec, seen) if lint else made
     created = datetime.now(UTC).isoformat(timespec="seconds")
     given = {name: value for name, value in variable_values(options.variables).items() if name not in spec.secrets}
     return make(spec, made, seen.scope, wire=wire_name(options), created=created, variables=given), seen
@@ -84,16 +85,6 @@ def _judge(options: argparse.Namespace, desired: State) -> Judge | None:
     from kxrecon.reassert import reassert
 
     return reassert(asked, desired)
-
-
-def _linted(made: Draft, spec: Spec, seen: Observation) -> Draft:
-    """The lint pack's findings as notes; the language service is left to ``kxrecon lint``, it takes seconds."""
-    from kxrecon.lint import check
-
-    found = check(spec.document, spec.desired, seen.state, deep=False).findings
-    refs = {ref.label: ref for ref in spec.desired.entities if ref.kind == "continuous_export"}
-    notes = (Finding("note", refs.get(one.entity), f"{one.code} {one.message}", one.remedy) for one in found)
-    return replace(made, findings=(*made.findings, *notes))
 
 
 def _told(made: Draft, past: History, desired: State, observed: State) -> Draft:

@@ -25,20 +25,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """0 if the spec can be planned, 1 if it has errors; notes alone do not fail it."""
+    """0 if the spec can be planned and nothing is known that the service refuses, 1 if it has errors."""
     try:
         spec = _flow.load(options)
     except SpecError as error:
         return _tell(options, error.problems, None)
-    return _tell(options, [*spec.notes, *_lint(spec)], len(spec.desired.entities))
+    problems = [*spec.notes, *_lint(spec)]
+    wrong = any(one.severity == "error" for one in problems)
+    return _tell(options, problems, None if wrong else len(spec.desired.entities))
 
 
 def _lint(spec: Spec) -> list[Problem]:
-    """Findings of the lint pack as notes, without the language service: ``lint`` starts it, and fails on errors."""
+    """Findings of the lint pack, without the language service: ``lint`` starts it, which takes a second."""
     from kxrecon.commands import lint
 
     return [
-        Problem(f"{one.code} {one.message}", one.path, place, one.entity, one.remedy, "note")
+        Problem(f"{one.code} {one.message}", one.path, place, one.entity, one.remedy, one.severity)
         for one, place in lint.placed(spec, lint.findings(spec, deep=False))
     ]
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from kxrecon.lint import cursor, limits, results  # noqa: F401  their rules register themselves
+from kxrecon.lint import cursor, limits, names, results, targets  # noqa: F401  their rules register themselves
 from kxrecon.lint.pack import Checked, Silence, check, rules
 
 __all__ = ["Checked", "Silence", "check", "rules"]

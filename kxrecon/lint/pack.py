@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
+from urllib.parse import urlsplit
 
 from kxrecon.lint import language
-from kxrecon.lint.rules import RULES, Lint, Rule, World, run
-from kxrecon.model import State
+from kxrecon.lint.cursor import RESTRICTED, SECURED
+from kxrecon.lint.rules import RULES, Lint, Rule, Said, run
+from kxrecon.lint.world import Export, World
+from kxrecon.model import Ref, State
+
+# What the language service says better: where it judged a query, the text alone says no more.
+BY_TEXT = frozenset({"KX101", "KX102", "KX103", "KX104", "KX105"})
+POLICIES = {RESTRICTED: "restricted view access", SECURED: "row level security"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +34,24 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What the pack found. ``unchecked``: why queries were not judged whole; empty if they were."""
+    """What the pack found. ``unchecked``: what was not judged, and why; empty if all was."""
 
     findings: tuple[Lint, ...]
     silenced: tuple[tuple[Lint, Silence], ...] = ()
-    unchecked: str = ""
+    unchecked: tuple[str, ...] = ()
+
+
+def _judged_elsewhere(export: Export) -> Iterator[Said]:
+    """Rules that do not look at one export at a time."""
+    return iter(())
+
+
+SILENCES = Rule("KX100", "warning", "the spec silences a rule that there is not", "silence", _judged_elsewhere)
 
 
 def rules() -> list[Rule]:
     """All rules by code, those of the language service too."""
-    return sorted([*RULES.values(), *language.RULES], key=lambda one: one.code)
+    return sorted([SILENCES, *RULES.values(), *language.RULES], key=lambda one: one.code)
 
 
 def silences(document: Mapping[str, Any]) -> tuple[Silence, ...]:
@@ -44,19 +60,54 @@ def silences(document: Mapping[str, Any]) -> tuple[Silence, ...]:
     return tuple(Silence(str(one["rule"]), one.get("entity"), str(one["reason"])) for one in entries)
 
 
-def check(document: Mapping[str, Any], desired: State, observed: State | None = None, *, deep: bool = True) -> Checked:
-    """Every finding of a spec. ``deep`` asks the language service too, which takes a second to start."""
-    world = World(desired, observed)
+def check(
+    document: Mapping[str, Any],
+    desired: State,
+    observed: State | None = None,
+    *,
+    gone: frozenset[Ref] = frozenset(),
+    deep: bool = True,
+) -> Checked:
+    """Every finding of a spec, over what was observed without what the plan deletes (``gone``).
+
+    ``deep`` asks the language service too, which takes a second to start.
+    """
+    host = urlsplit(str((document.get("cluster") or {}).get("uri") or "")).hostname or ""
+    world = World(desired, observed, gone, host)
     found = list(run(world))
-    unchecked = "" if deep else "the queries were not given to the language service"
+    unchecked = list(_unread(world))
     if deep:
-        more, unchecked = language.judge(world)
-        said = {(one.code, one.entity) for one in found}
-        found += [one for one in more if (one.code, one.entity) not in said]
+        judgement = language.judge(world)
+        found = [one for one in found if one.entity not in judgement.judged or one.code not in BY_TEXT]
+        found += judgement.findings
+        unchecked += judgement.unchecked
     silent = silences(document)
+    found += _unknown_rules(silent)
     kept = [one for one in found if not any(silence.covers(one) for silence in silent)]
-    gone = tuple(_silenced(found, silent))
-    return Checked(tuple(kept), gone, unchecked)
+    return Checked(tuple(kept), tuple(_silenced(found, silent)), tuple(unchecked))
+
+
+def _unread(world: World) -> Iterator[str]:
+    """What a connected check could not read."""
+    if world.observed is None:
+        return
+    for database in sorted({ref.name[0] for ref in world.desired.entities if ref.kind == "continuous_export"}):
+        if not world.is_read(database):
+            yield f"the schema of {database} could not be read: what the spec does not hold was not checked"
+            continue
+        for policy, words in POLICIES.items():
+            if world.policy(database, policy) is None:
+                yield f"{words} of the tables of {database} could not be read: not checked"
+
+
+def _unknown_rules(silent: Sequence[Silence]) -> Iterator[Lint]:
+    known = [one.code for one in rules()] if silent else []
+    for number, silence in enumerate(silent):
+        if silence.rule not in known:
+            close = get_close_matches(silence.rule, known, n=1)
+            remedy = f"did you mean {close[0]}?" if close else "kxrecon lint --list shows the rules"
+            path = ("silence", number, "rule")
+            yield Lint("KX100", "warning", silence.entity or "all", f"there is no rule {silence.rule}", remedy, path)
 
 
 def _silenced(found: Sequence[Lint], silent: Sequence[Silence]) -> Iterator[tuple[Lint, Silence]]:

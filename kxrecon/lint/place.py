@@ -1,4 +1,4 @@
-"""Where in which file a place inside a query stands: a block of the YAML, a plain line of it, or a file beside it."""
+"""Where a place inside a query or body stands: in a scalar of the YAML, of any style, or in a file beside it."""
 
 from __future__ import annotations
 
@@ -7,56 +7,54 @@ from pathlib import Path
 from kxrecon.errors import Place
 from kxrecon.lint.rules import Lint
 from kxrecon.spec import Spec
+from kxrecon.spec.inside import Visible, scalar, whole
+
+FILES = {"query": "queryFile", "body": "bodyFile"}
 
 
-def place(spec: Spec, finding: Lint) -> Place | None:
-    """The finding's place; the value that it speaks of where the place inside it cannot be told."""
-    text = _text(spec, finding)
-    if finding.offset is None or text is None:
-        return spec.place(finding.path)
-    row, column = _position(text, finding.offset)
-    file = _file(spec, finding)
-    if file is not None:
-        return Place(str(file), row + 1, column + 1)
-    start = spec.place(finding.path)
-    return _inside(spec, start, text, (row, column)) if start else None
+class Placing:
+    """Finds the places of a spec's findings; each text is taken apart once."""
 
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+        self._texts = {entity.path: entity.fields for entity in spec.desired.entities.values()}
+        self._known: dict[tuple[str | int, ...], Visible | None] = {}
 
-def _text(spec: Spec, finding: Lint) -> str | None:
-    entity = next((one for one in spec.desired.entities.values() if one.path == finding.path[:-1]), None)
-    query = entity.fields.get("query") if entity else None
-    return query if isinstance(query, str) else None
+    def place(self, finding: Lint) -> Place | None:
+        """The finding's place; that of the value that it speaks of where the place inside it cannot be told."""
+        if finding.offset is not None and (inside := self._inside(finding, finding.offset)):
+            return inside
+        return self._spec.place(self._beside(finding.path) or finding.path)
 
+    def _inside(self, finding: Lint, offset: int) -> Place | None:
+        text = self._texts.get(finding.path[:-1], {}).get(str(finding.path[-1]))
+        if finding.path not in self._known:
+            self._known[finding.path] = self._visible(finding)
+        visible = self._known[finding.path]
+        return visible.place(text, offset) if visible is not None and isinstance(text, str) else None
 
-def _position(text: str, offset: int) -> tuple[int, int]:
-    before = text[:offset]
-    return before.count("\n"), len(before) - before.rfind("\n") - 1
+    def _visible(self, finding: Lint) -> Visible | None:
+        file = self._beside(finding.path)
+        if file is not None:
+            return self._read(file)
+        key = self._spec.place(finding.path)
+        source = next((one for one in self._spec.places.sources if key and one.file == key.file), None)
+        return scalar(source, key) if source is not None and key is not None else None
 
-
-def _file(spec: Spec, finding: Lint) -> Path | None:
-    """The file that the query was read from, if it was."""
-    path = (*finding.path[:-1], "queryFile")
-    for source in reversed(spec.places.sources):
-        there, name = source.value(path)
-        if there and isinstance(name, str):
-            return Path(source.file).parent / name
-        if source.value(finding.path)[0]:
+    def _read(self, path: tuple[str | int, ...]) -> Visible | None:
+        """The file that a path of the spec names, as it is now."""
+        name = next((value for one in reversed(self._spec.places.sources) if (value := one.value(path)[1])), None)
+        file = self._spec.places.folder(path) / Path(str(name))
+        try:
+            return whole(str(file), file.read_text(encoding="utf-8-sig"))
+        except (OSError, ValueError):
             return None
-    return None
 
-
-def _inside(spec: Spec, start: Place, text: str, at: tuple[int, int]) -> Place:
-    """A position in a block scalar (lines indented alike), or in a value on the key's own line."""
-    source = next(one for one in spec.places.sources if one.file == start.file)
-    lines = source.text.splitlines()
-    wanted = text.splitlines()
-    for first in range(start.line - 1, min(start.line + 1, len(lines))):
-        column = lines[first].find(wanted[0], start.column - 1 if first == start.line - 1 else 0) if wanted else -1
-        if column < 0:
-            continue
-        row = first + at[0]
-        if row < len(lines) and at[0] < len(wanted):
-            shift = lines[row].find(wanted[at[0]])
-            if shift >= 0:
-                return Place(start.file, row + 1, shift + at[1] + 1)
-    return start
+    def _beside(self, path: tuple[str | int, ...]) -> tuple[str | int, ...] | None:
+        """The path of ``queryFile`` where the query is read from a file; None where it stands in the spec."""
+        file = FILES.get(str(path[-1])) if path else None
+        if file is None:
+            return None
+        beside = (*path[:-1], file)
+        stated = self._spec.places.exact(beside) and not self._spec.places.removed(beside)
+        return beside if stated else None

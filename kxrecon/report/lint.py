@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kxrecon.errors import Place
 from kxrecon.lint.pack import Checked
 from kxrecon.lint.rules import Lint, Rule
-from kxrecon.report.lines import Line, Style, line
+from kxrecon.report.lines import Line, line
+from kxrecon.report.problems import STYLES
 from kxrecon.report.safe import code, markdown
 
-STYLES: Mapping[str, Style] = {"error": "remove", "warning": "warn", "note": "change"}
 Placed = Sequence[tuple[Lint, Place | None]]
 
 
@@ -26,8 +26,8 @@ def text(placed: Placed, checked: Checked) -> Iterator[Line]:
         yield line(finding.remedy, "dim", indent=4)
     for finding, silence in checked.silenced:
         yield line(f"silenced {finding.code}: {finding.entity}: {finding.message} ({silence.reason})", "dim")
-    if checked.unchecked:
-        yield line(checked.unchecked, "dim")
+    for one in checked.unchecked:
+        yield line(one, "dim")
     yield line(summary([finding for finding, _ in placed], len(checked.silenced)) + ".", "bold")
 
 
@@ -46,7 +46,7 @@ def as_json(placed: Placed, checked: Checked) -> str:
     document = {
         "findings": [_record(*one) for one in placed],
         "silenced": [{**_record(one, None), "reason": silence.reason} for one, silence in checked.silenced],
-        "unchecked": checked.unchecked or None,
+        "unchecked": list(checked.unchecked),
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
@@ -74,12 +74,13 @@ def as_markdown(placed: Placed, checked: Checked) -> str:
         lines.append(
             f"| {finding.severity} {finding.code} | {where} | {markdown(finding.message)}: {markdown(finding.remedy)} |"
         )
-    if checked.unchecked:
-        lines += ["", markdown(checked.unchecked)]
+    for one in checked.unchecked:
+        lines += ["", markdown(one)]
     return "\n".join(lines) + "\n"
 
 
 def listed(rules: Sequence[Rule]) -> Iterator[Line]:
     """All rules: ``lint --list``."""
     for one in rules:
-        yield ((f"{one.code}  ", "bold"), (f"{one.severity:<8}", STYLES[one.severity]), (one.title, ""))
+        where = " (where the cluster was read)" if one.connected else ""
+        yield ((f"{one.code}  ", "bold"), (f"{one.severity:<8}", STYLES[one.severity]), (one.title, ""), (where, "dim"))

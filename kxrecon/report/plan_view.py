@@ -15,6 +15,7 @@ from kxrecon.report.values import field_name, value
 GLYPHS: Mapping[str, str] = {"create": "+", "update": "~", "delete": "-", "mark": "=", "wait": "·"}
 IN_TABLES = ("create", "update", "delete")
 FINDINGS: Mapping[str, str] = {
+    "wrong": "Wrong (the service would refuse it, or every run would fail)",
     "blocked": "Blocked",
     "handover": "For others to do (this pipeline may not write there)",
     "unknown": "Could not be read",
@@ -28,6 +29,7 @@ FINDINGS: Mapping[str, str] = {
 
 NEEDED = "needed by "
 COUNTED = (
+    ("wrong", "wrong"),
     ("blocked", "blocked"),
     ("handover", "for others"),
     ("unknown", "unknown"),

@@ -64,7 +64,7 @@ def parse(file: str, text: str, *, pure: bool = False) -> Source | list[Problem]
     """Read one YAML document. Duplicate keys are problems of the ``Source``; what cannot be read at all
     is returned as problems alone. ``pure`` forces the parser that needs no C extension."""
     try:
-        reading = _Reading(_events(text, pure))
+        reading = _Reading(events(text, pure=pure))
         document = reading.run()
     except _Broken as broken:
         place = Source(file, "", {}, {}).place(broken.mark)
@@ -89,7 +89,8 @@ def _word(value: Value) -> str:
     return "list" if isinstance(value, list) else "single value"
 
 
-def _events(text: str, pure: bool) -> Callable[[], Any]:
+def events(text: str, *, pure: bool = False) -> Callable[[], Any]:
+    """The parser's events of a text, one at each call; the last is a StreamEndEvent."""
     if CParser is not None and not pure:
         parser: Any = CParser(text)
         return parser.get_event  # type: ignore[no-any-return]

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 
 from kxrecon import kql
 from kxrecon.kql_text import significant
-from kxrecon.lint.columns import Columns, result
+from kxrecon.lint.columns import Columns, flow, result
+from kxrecon.lint.results import difference
 from kxrecon.model import Entity, Failure, Hidden, Ref
 from kxrecon.report.values import value
 from kxrecon.verdicts import Fix, Link, broken, holds, unknown
@@ -49,14 +50,17 @@ def schema(subject: Subject) -> Link:
     if not isinstance(query, str):
         return unknown("the query is not shown whole: it holds an obfuscated text")
     wanted: Columns = tuple(subject.table.fields.get("columns") or ())
-    found = result(query, subject.database, _tables(subject.known), subject.known.stored)
+    found = result(flow(significant(query), subject.database, subject.known.stored), _tables(subject.known))
     if found is None:
         if subject.failed_with("schema", "was not found", "syntax", "semantic", "failed to resolve"):
             return broken(f"the service says: {subject.failure}", *_mend_schema(subject))
         return unknown("the query's result columns are more than can be derived here: kxrecon lint says more")
-    if found != wanted:
-        text = f"the query gives ({value('columns', found)}), the external table has ({value('columns', wanted)})"
-        return broken(text, *_mend_schema(subject))
+    differs, typed = difference(found, wanted), all(kind for _, kind in found)
+    if differs:
+        both = f"the query gives ({value('columns', found)}), the external table has ({value('columns', wanted)})"
+        return broken(both if typed else differs, *_mend_schema(subject))
+    if not typed:
+        return unknown("the types of the query's result columns are more than can be derived here: see kxrecon lint")
     return holds(f"the query gives ({value('columns', found)})")
 
 

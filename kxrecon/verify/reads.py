@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from kxrecon.kinds.kusto.table import ACCESS, INGESTION_TIME, policy_read
 from kxrecon.kql import identifier
 from kxrecon.model import Answers, Entity, Failure, Hidden, Read, Reading, Ref, Table
 from kxrecon.observe import DATABASES, database_names
@@ -17,12 +18,7 @@ from kxrecon.scope import Scope
 from kxrecon.storage_uri import Location, locate
 
 CALLOUT = Read("kusto", "", ".show cluster policy callout")
-TABLE_POLICIES = ("ingestiontime", "restricted_view_access", "row_level_security")
-
-
-def table_policy(database: str, name: str) -> Read:
-    """A policy of every table of a database."""
-    return Read("kusto", database, f".show table * policy {name}")
+TABLE_POLICIES = (INGESTION_TIME, *ACCESS)
 
 
 def failures(ref: Ref) -> Read:
@@ -72,7 +68,7 @@ def wanted(scope: Scope, readings: Mapping[Ref, Reading], of: Iterable[Ref]) -> 
     """All questions of this module that can be named after the first survey."""
     asked = [CALLOUT]
     names = sorted({ref.name[0] for ref in of} | set(scope.databases))
-    asked += [table_policy(database, policy) for database in names for policy in TABLE_POLICIES]
+    asked += [policy_read(database, policy) for database in names for policy in TABLE_POLICIES]
     asked += [account(one) for one in sorted(set(accounts(scope).values()))]
     asked += [failures(ref) for ref in of if has_failed(readings.get(ref))]
     return asked
@@ -118,7 +114,7 @@ def json_of(cell: Any) -> Any:
 
 def enabled_tables(answers: Answers, database: str, policy: str) -> dict[str, bool] | Failure:
     """Table → whether a policy is enabled on it; a table that the answer leaves out is not told."""
-    answer = answers.get(table_policy(database, policy))
+    answer = answers.get(policy_read(database, policy))
     if not isinstance(answer, Table):
         return answer if isinstance(answer, Failure) else Failure("failed", "it was not asked")
     name, cell = answer.index("EntityName"), answer.index("Policy", "Policies")

@@ -206,6 +206,10 @@ def _ingestion_time(database: str, mine: range) -> list[list[str]]:
     return [["IngestionTimePolicy", f"[{database}].[T{n}]", '{"IsEnabled": true}', "", "Table"] for n in mine]
 
 
+def _unset(read: Read, mine: range) -> Answer:
+    return Table(POLICY_COLUMNS, [["Policy", f"[{read.target}].[T{n}]", "null", "", "Table"] for n in mine])
+
+
 _ANSWERS: dict[str, Callable[[Read, range], Answer]] = {
     "policy managed_identity": lambda read, mine: _policy(read),
     "schema as json": lambda read, mine: Table(("DatabaseSchema",), [[_schema(read.target, mine)]]),
@@ -218,6 +222,8 @@ _ANSWERS: dict[str, Callable[[Read, range], Answer]] = {
     ),
     "principals": lambda read, mine: Table(PRINCIPAL_COLUMNS, list(_principal_rows(read.target, mine))),
     "ingestiontime": lambda read, mine: Table(POLICY_COLUMNS, _ingestion_time(read.target, mine)),
+    "restricted_view_access": _unset,
+    "row_level_security": _unset,
     ".show functions": lambda read, mine: Table(("Name", "Parameters", "Body", "Folder", "DocString"), []),
     "csl script": lambda read, mine: Table(("DatabaseSchemaScript",), [[_script(number)] for number in mine]),
 }

@@ -126,8 +126,8 @@ _RENDERED: list[Mutation] = [
         ("the script is asked for in one word", "schema as csl script with", "schema as cslscript with"),
         (
             "a wildcard policy is asked in another order",
-            ".show table * policy ingestiontime",
-            ".show policy ingestiontime table *",
+            ".show table * policy {policy}",
+            ".show policy {policy} table *",
         ),
     ),
     *_in(

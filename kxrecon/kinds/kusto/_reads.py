@@ -61,6 +61,6 @@ def cluster_policy() -> Read:
     return Read("kusto", "", ".show cluster policy managed_identity")
 
 
-def ingestiontime(database: str) -> Read:
-    """The ingestion-time policy of every table, ``null`` where none is set."""
-    return Read("kusto", database, ".show table * policy ingestiontime")
+def table_policy(database: str, policy: str) -> Read:
+    """A policy of every table of a database, ``null`` where none is set on the table itself."""
+    return Read("kusto", database, f".show table * policy {policy}")

@@ -41,6 +41,10 @@ from kxrecon.scope import Scope
 PLANE: Plane = "kusto"
 SECTION: tuple[str, ...] = ("databases", "*", "tables", "*")
 KIND = "table"
+INGESTION_TIME = "ingestiontime"
+# Policies on tables that keep exports from reading them; read where the caller may, told as a reading.
+ACCESS = ("restricted_view_access", "row_level_security")
+policy_read = _reads.table_policy  # a proof asks the same questions
 
 
 def desire(name: tuple[str, ...], doc: Any, scope: Scope) -> Iterable[Entity | Problem]:
@@ -75,15 +79,18 @@ def describe(entity: Entity) -> Any:
 
 
 def reads(scope: Scope, known: Answers) -> Iterable[Read]:
-    """The schema of each database, and the ingestion-time policy of all its tables, where the spec has tables."""
+    """The schema of each database; the policies of all its tables where the spec has tables or exports them."""
     for database in scope.databases:
         yield _reads.schema_json(database)
-        if _declared(database, scope):
-            yield _reads.ingestiontime(database)
+        exports = _declares("continuousExports", database, scope)
+        if exports or _declares("tables", database, scope):
+            yield _reads.table_policy(database, INGESTION_TIME)
+        if exports:
+            yield from (_reads.table_policy(database, policy) for policy in ACCESS)
 
 
-def _declared(database: str, scope: Scope) -> bool:
-    return ("databases", database, "tables") in scope.declared
+def _declares(section: str, database: str, scope: Scope) -> bool:
+    return ("databases", database, section) in scope.declared
 
 
 def observe(answers: Answers, scope: Scope) -> Iterable[Entity | Reading | Gap]:
@@ -95,9 +102,20 @@ def observe(answers: Answers, scope: Scope) -> Iterable[Entity | Reading | Gap]:
             continue
         shown = schema_of(answer, database)
         if shown is not None:
-            policies = _policies(answers.get(_reads.ingestiontime(database)))
+            policies = _policies(answers.get(_reads.table_policy(database, INGESTION_TIME)))
             yield from _entities(database, shown.get("Tables") or {}, policies)
             yield from _beside(database, shown)
+            yield Reading(Ref("table_policies", (database,)), _guarded(database, answers))
+
+
+def _guarded(database: str, answers: Answers) -> dict[str, frozenset[str]]:
+    """By access policy the tables on which it is enabled; a policy that could not be read is left out."""
+    read = {policy: answers.get(_reads.table_policy(database, policy)) for policy in ACCESS}
+    return {
+        policy: frozenset(name for name, enabled in _policies(answer).items() if enabled)
+        for policy, answer in read.items()
+        if isinstance(answer, Table)
+    }
 
 
 def _beside(database: str, shown: Mapping[str, Any]) -> Iterator[Reading]:
@@ -126,7 +144,7 @@ def _policies(answer: Answer | None) -> dict[str, bool]:
     found: dict[str, bool] = {}
     for row in answer.rows:
         name, cell = pick(row)
-        policy = json_cell(cell)
+        policy = None if cell == "null" else json_cell(cell)
         enabled = policy.get("IsEnabled") if isinstance(policy, dict) else policy
         found[str(name).rpartition("].[")[2].strip("[]'\"")] = bool_cell(enabled)
     return found

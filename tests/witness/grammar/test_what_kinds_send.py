@@ -60,8 +60,8 @@ DATABASE_READS = (
     _reads.functions,
     _reads.principals,
     _reads.database_policy,
-    _reads.ingestiontime,
 )
+TABLE_POLICIES = ("ingestiontime", "restricted_view_access", "row_level_security")
 
 
 @pytest.mark.parametrize("read", DATABASE_READS, ids=lambda read: read.__name__)
@@ -72,6 +72,13 @@ def test_reads_name_any_database(read):
         assert verdict.accepted, (asked.text, verdict.syntax)
         if "show database" in asked.text:
             assert verdict.of("name")[0] == name
+
+
+@pytest.mark.parametrize("policy", TABLE_POLICIES)
+def test_reads_of_the_policies_of_every_table(policy):
+    verdict = judge(_reads.table_policy("D", policy).text, {"D": {"T": "(a:int)"}})
+    assert verdict.accepted
+    assert {name for name, _ in verdict.columns} >= {"PolicyName", "EntityName", "Policy"}
 
 
 # What observe() looks for, against what the grammar says that the command answers.
@@ -88,7 +95,6 @@ EXPECTED_COLUMNS = {
     },
     _reads.functions: {"Name", "Parameters", "Body", "Folder", "DocString"},
     _reads.principals: {"Role", "PrincipalType", "PrincipalDisplayName", "PrincipalObjectId", "PrincipalFQN", "Notes"},
-    _reads.ingestiontime: {"PolicyName", "EntityName", "Policy"},
     _reads.database_policy: {"PolicyName", "EntityName", "Policy"},
 }
 

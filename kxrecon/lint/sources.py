@@ -1,0 +1,117 @@
+"""Which names a text certainly reads rows from: what stands where KQL wants a table, whatever else it names.
+
+A lexer's view: a name in another place may be a column of the same name, and is left out.
+("learn.microsoft.com, join operator"; "union operator"; "lookup operator"; "let statement".)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from kxrecon.kql_text import Token
+
+# Words before a bracket that holds a table.
+_TAKING = frozenset({"toscalar", "materialize", "view", "union", "join", "lookup"})
+_COMBINING = frozenset({"join", "lookup", "union"})
+# What may stand there and is no table: the words of statements, and of operators in ``partition``, ``fork``, ``facet``.
+_NOT_SOURCES = frozenset(
+    """
+    let set declare alias pattern restrict print range datatable find search union database cluster external_table
+    externaldata materialize view evaluate invoke where filter take limit top sort order project extend summarize
+    distinct count mv parse sample render serialize as make reduce scan fork facet partition consume getschema join
+    lookup macro graph entity_group assert true false
+    """.split()  # noqa: SIM905  a list of forty quoted words is no easier to read
+)
+# Without any of these the table can only stand at the beginning.
+_MORE = frozenset({"(", "{", ";", *_COMBINING})
+
+
+def sources(tokens: Sequence[Token]) -> list[Token]:
+    """The tokens (a word, or the string in ``['…']``) that name a table or function of the text's own database."""
+    if _MORE.isdisjoint([one.text for one in tokens]):
+        first = _at(tokens, 0)
+        return [first] if first is not None else []
+    pairs = list(zip(tokens, tokens[1:], strict=False))
+    bound = {two.text for one, two in pairs if one.text == "let"} | {one.text for one, two in pairs if two.text == ":"}
+    found = (_at(tokens, place) for place in dict.fromkeys(_places(tokens)))
+    return [one for one in found if one is not None and one.name not in bound]
+
+
+def _at(tokens: Sequence[Token], place: int) -> Token | None:
+    """The name at a place where a table is wanted; None if something else stands there."""
+    if place >= len(tokens):
+        return None
+    first, rest = tokens[place], tokens[place + 1 : place + 3]
+    if first.text == "[" and len(rest) == 2 and rest[0].kind == "string" and rest[1].text == "]":
+        return rest[0]
+    if first.kind != "word" or first.text in _NOT_SOURCES:
+        return None
+    if first.text == "table" and len(rest) == 2 and rest[0].text == "(" and rest[1].kind == "string":
+        return rest[1]
+    return None if rest and rest[0].text in (".", "*") else first
+
+
+def _places(tokens: Sequence[Token]) -> Iterator[int]:
+    """The indices at which a table is wanted."""
+    tabular = _tabular(tokens)
+    for index, token in enumerate(tokens):
+        before = tokens[index - 1].text if index else ";"
+        if before in (";", "{") or (before == "(" and index - 1 in tabular):
+            yield index
+        if before == "=" and index > 2 and tokens[index - 3].text == "let":
+            yield index
+        if token.text in _COMBINING and before in ("|", ";", "(", "{"):
+            yield from _combined(tokens, index)
+
+
+def _combined(tokens: Sequence[Token], index: int) -> Iterator[int]:
+    """Where the tables of a join, lookup or union stand: behind its options, a union's also behind commas."""
+    several, begin = tokens[index].text == "union", index
+    index = _behind_options(tokens, index + 1)
+    if any(one.text == "isfuzzy" for one in tokens[begin:index]):
+        return  # what is not there is left out of such a union
+    yield _inside(tokens, index)
+    depth = 0
+    for place in range(index, len(tokens)) if several else ():
+        text = tokens[place].text
+        if tokens[place].kind == "mark":
+            depth += (text in "([{") - (text in ")]}")
+            if depth < 0 or (depth == 0 and text in ("|", ";")):
+                return
+            if depth == 0 and text == ",":
+                yield _inside(tokens, place + 1)
+
+
+def _inside(tokens: Sequence[Token], index: int) -> int:
+    """The index behind an opening bracket that stands there."""
+    return index + 1 if index < len(tokens) and tokens[index].text == "(" else index
+
+
+def _behind_options(tokens: Sequence[Token], index: int) -> int:
+    """The index behind ``kind = inner``, ``hint.strategy = broadcast`` and the like."""
+    while index < len(tokens):
+        end = index
+        while end + 2 < len(tokens) and tokens[end + 1].text == ".":
+            end += 2
+        if end + 2 >= len(tokens) or tokens[end + 1].text != "=":
+            return index
+        index = end + 3
+    return index
+
+
+def _tabular(tokens: Sequence[Token]) -> set[int]:
+    """The opening brackets that hold a table: with a pipe inside, or behind a word that takes one."""
+    opened: list[int] = []
+    found: set[int] = set()
+    for index, token in enumerate(tokens):
+        if token.kind != "mark":
+            continue
+        if token.text in "([{":
+            opened.append(index)
+            if token.text == "(" and index and tokens[index - 1].text in _TAKING:
+                found.add(index)
+        elif token.text in ")]}" and opened:
+            opened.pop()
+        elif token.text == "|" and opened:
+            found.add(opened[-1])
+    return found
