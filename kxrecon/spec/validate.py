@@ -43,7 +43,7 @@ def validate(document: dict[str, Value]) -> list[Problem]:
     problems: list[Problem] = []
     for path, errors in refused.items():
         found = list(_explained(document, path))
-        problems.extend(found or [_unexplained(error) for error in errors])
+        problems.extend(found or [_unexplained(document, error) for error in errors])
     return problems
 
 
@@ -51,7 +51,7 @@ def _refused(fast: Any, document: dict[str, Value]) -> dict[SpecPath, list[Any]]
     """The errors of the fast validator by the entry that they lie in; () for the frame around the entries."""
     refused: dict[SpecPath, list[Any]] = {}
     for error in fast.iter_errors(document):
-        refused.setdefault(_entry(tuple(error.instance_path)), []).append(error)
+        refused.setdefault(_entry(_path(document, error)), []).append(error)
         if len(refused) >= MAX_EXPLAINED:
             break
     return refused
@@ -100,8 +100,23 @@ def _hollow(database: Value) -> Value:
     }
 
 
-def _unexplained(error: Any) -> Problem:
+def _path(document: Value, error: Any) -> SpecPath:
+    """Where an error lies. The validator tells a key of digits (``7``, ``007``) as a number: which it is, the
+    document knows."""
+    found: list[str | int] = []
+    for step in error.instance_path:
+        key = next((key for key in document if _is(key, step)), step) if isinstance(document, dict) else step
+        document = document[key]
+        found.append(key)
+    return tuple(found)
+
+
+def _is(key: str, step: str | int) -> bool:
+    return key == step or (isinstance(step, int) and key[-1:].isdigit() and (key.lstrip("+0") or "0") == str(step))
+
+
+def _unexplained(document: Value, error: Any) -> Problem:
     """What the fast validator says where the slow one finds nothing: their regex dialects differ a little."""
-    path = tuple(error.instance_path)
+    path = _path(document, error)
     secret = is_authentication(path) or is_connection(path)
     return Problem("not what the schema asks for" if secret else error.message, path=path)

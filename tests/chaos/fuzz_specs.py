@@ -79,11 +79,11 @@ def _twisted(document: Any, order: random.Random) -> Any:
     for _ in range(order.choice((1, 1, 2, 3))):
         places = list(_places(document))
         if not places:
-            return order.choice(ODD)
+            return _copy(order.choice(ODD))
         parent, key = order.choice(places)
         match order.randrange(7):
             case 0 | 1 | 2:
-                parent[key] = order.choice(ODD)
+                parent[key] = _copy(order.choice(ODD))
             case 3:
                 parent[key] = _copy(_of(order.choice(places)))
             case 4:

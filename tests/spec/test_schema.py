@@ -146,6 +146,14 @@ def test_messages_name_the_place_and_the_nearest_right_thing(write, change, told
     assert not missing, found
 
 
+@pytest.mark.parametrize("name", ["0", "7", "007", "+7"])
+def test_an_entry_whose_name_is_a_number_is_explained_as_any_other(write, name):
+    """The fast validator tells such a name as an index."""
+    write(main=FRAME.replace("      EventsArchive: { kind", f'      "{name}": {{ kinds'))
+    told = problems("main")
+    assert any("kinds" in line and "main.yaml:10:" in line and name in line for line in told), told
+
+
 def test_all_problems_come_at_once_in_file_order(write):
     write(
         base=FRAME.replace("dataFormat: parquet", "dataFormat: parqet").replace(

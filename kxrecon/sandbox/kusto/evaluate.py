@@ -63,19 +63,19 @@ def run(
         for table, name in copies.names.items():
             _load_copy(connection, session, table, name, (rows_after or {}).get(table), rows_until)
         connection.execute("SET enable_external_access=false")
-        return _evaluate(connection, translate, query, session.database_name, functions)
+        return _evaluate(connection, translate, query, session.database_name, functions, session.now)
     finally:
         connection.close()
 
 
-def pipe(table: Answer, query: str) -> Answer:
-    """A command's answer filtered by what followed its pipe."""
+def pipe(table: Answer, query: str, now: datetime) -> Answer:
+    """A command's answer filtered by what followed its pipe; ``now`` is the sandbox's time."""
     duckdb, translate = _libraries()
     connection = duckdb.connect(":memory:")
     try:
         connection.execute("ATTACH ':memory:' AS \"piped\"")
         _fill(connection, "piped", PIPED, table.columns, table.rows)
-        columns, rows = _evaluate(connection, translate, f"{PIPED} | {query}", "piped", [])
+        columns, rows = _evaluate(connection, translate, f"{PIPED} | {query}", "piped", [], now)
         return Answer(columns, rows)
     finally:
         connection.close()
@@ -163,14 +163,15 @@ def _functions(session: Session, seen: Mentions, copies: Copies) -> list[str]:
 
 
 def _evaluate(
-    connection: Any, library: Any, query: str, database: str, functions: list[str]
+    connection: Any, library: Any, query: str, database: str, functions: list[str], now: datetime
 ) -> tuple[Columns, list[list[Any]]]:
     import duckdb
     from duckdb_kql.types import kusto_type
 
     try:
         connection.execute(f"USE {_quoted(database)}")
-        relation = library.kql(connection, query, database=database, allow_write=False, functions=functions or None)
+        given = {"database": database, "functions": functions or None, "query_now": now}
+        relation = library.kql(connection, query, allow_write=False, **given)
         shape = tuple((str(n), str(kusto_type(k))) for n, k in zip(relation.columns, relation.types, strict=True))
         rows = relation.fetchall()
     except library.KqlSyntaxError as problem:

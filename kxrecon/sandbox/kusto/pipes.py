@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Any
 
 from kxrecon.sandbox.kusto import evaluate
@@ -15,10 +16,10 @@ PROJECT = re.compile(r"project\s+([A-Za-z_]\w*(?:\s*,\s*[A-Za-z_]\w*)*)")
 EQUAL = re.compile(rf"where\s+([A-Za-z_]\w*)\s*(==|!=)\s*({STRING})")
 
 
-def apply(table: Answer, query: str) -> Answer:
-    """The answer after the piped steps."""
+def apply(table: Answer, query: str, now: datetime) -> Answer:
+    """The answer after the piped steps; ``now`` is the sandbox's time."""
     for step in steps(query):
-        table = _step(table, step)
+        table = _step(table, step, now)
     return table
 
 
@@ -38,7 +39,7 @@ def steps(query: str) -> list[str]:
     return [*found, query[start:].strip()]
 
 
-def _step(table: Answer, step: str) -> Answer:
+def _step(table: Answer, step: str, now: datetime) -> Answer:
     names = [name for name, _ in table.columns]
     take, project, equal = TAKE.fullmatch(step), PROJECT.fullmatch(step), EQUAL.fullmatch(step)
     if step == "count":
@@ -53,7 +54,7 @@ def _step(table: Answer, step: str) -> Answer:
     if equal and equal.group(1) in names and dict(table.columns)[equal.group(1)] == "string":
         return _where(table, names.index(equal.group(1)), equal.group(2) == "==", unquote(equal.group(3)))
     check(f"{evaluate.PIPED} | {step}")
-    return evaluate.pipe(table, step)
+    return evaluate.pipe(table, step, now)
 
 
 def _where(table: Answer, place: int, same: bool, value: Any) -> Answer:

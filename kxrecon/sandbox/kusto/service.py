@@ -185,7 +185,7 @@ class KustoService:
         run = COMMANDS[parsed.name]
         if reads:
             found = run(session, parsed.arguments)
-            return parsed, found if parsed.query is None else pipes.apply(found, parsed.query)
+            return parsed, found if parsed.query is None else pipes.apply(found, parsed.query, session.now)
         if session.database and session.access_mode.startswith("ReadOnly"):
             raise BadRequest(f"Database '{session.database_name}' is in access mode {session.access_mode}")
         with self._store.transaction():

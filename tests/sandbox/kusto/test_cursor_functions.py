@@ -91,3 +91,15 @@ def test_a_cursor_needs_ingestion_times_and_digits(filled):
     filled.run(".alter table Events policy ingestiontime false")
     status, body = filled.query("Events | where cursor_after('1')")
     assert status == 400 and "IngestionTime policy" in body["error"]["@message"]
+
+
+def test_now_is_the_sandboxes_time_in_queries_and_behind_pipes(filled):
+    """Days pass at once: a filter on the last hour sees none of the rows, and one on the last week all of them."""
+    assert len(answered(filled, "Events | where ingestion_time() > ago(1h)")) == 9
+    filled.advance(days=5)
+    assert answered(filled, "Events | where ingestion_time() > ago(1h)") == []
+    assert len(answered(filled, "Events | where ingestion_time() between (ago(7d) .. now())")) == 9
+    assert one(filled, "print now()")[:10] == filled.clock.now().isoformat()[:10]
+    assert one(filled, "let f = () { now(-1d) }; print f()") < one(filled, "print now()")
+    assert filled.run(".show database Telemetry journal | where EventTimestamp > ago(1h)") == []
+    assert len(filled.run(".show database Telemetry journal | where EventTimestamp > ago(7d)")) > 0
