@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from kxrecon.errors import ApplyError, KxreconError, PlaneError, Unanswered
+from kxrecon.failed import told
 from kxrecon.leaves import bind, request_unknowns, shown_text
 from kxrecon.model import Action, Outcome, Ref, Request, Unknown
 from kxrecon.observe import Planes
@@ -167,11 +168,18 @@ class Applier:
         if changed:
             raise PlaneError(f"since the plan was made, {changed}: nothing was sent, run plan again")
         already = self._recheck.satisfied(action)
-        told = [ALREADY] if already else [self._send(action, request) for request in action.requests]
+        news = [ALREADY] if already else [self._send(action, request) for request in action.requests]
         self._recheck.written(action)
-        return "; ".join(filter(None, told))
+        return "; ".join(filter(None, news))
 
     def _send(self, action: Action, request: Request) -> str:
+        """Bind a request and send it; what to tell. Raises ApplyError with all that is known of a failure."""
+        try:
+            return self._sent(action, request)
+        except PlaneError as error:
+            raise ApplyError(told(error, request)) from error
+
+    def _sent(self, action: Action, request: Request) -> str:
         for leaf in request_unknowns(request):
             if leaf not in self._known and (found := self._recheck.attribute(leaf.ref, leaf.attribute)):
                 self._known[leaf] = found
@@ -188,7 +196,8 @@ class Applier:
             answer = self.planes[bound.plane].write(bound)
         except Unanswered as error:
             if not self._recheck.arrived(action):
-                raise Unanswered(f"{error}; a fresh read does not show it") from error
+                error.args = (f"{str(error).rstrip('.')}; a fresh read does not show it",)
+                raise
             return "the answer was lost, but a fresh read shows it"
         return str(answer.get("told") or "")
 

@@ -107,9 +107,10 @@ def _record(ending: Ending) -> dict[str, Any]:
     from kxrecon.planfile import to_json
 
     after = ending.after
+    named = {action.id: [str(ref) for ref in action.refs] for action in ending.plan.actions}
     return {
         "digest": ending.plan.digest,
-        "outcomes": [asdict(outcome) for outcome in ending.outcomes],
+        "outcomes": [{**asdict(outcome), "entities": named[outcome.action]} for outcome in ending.outcomes],
         "converged": ending.code == DONE,
         "interrupted": ending.interrupted,
         "verdict": ending.verdict,

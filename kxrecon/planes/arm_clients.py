@@ -50,6 +50,11 @@ class LoopbackBearer(BearerTokenCredentialPolicy[Any, Any]):
             request.context.options["enforce_https"] = False
         super().on_request(request)
 
+    @property
+    def _need_new_token(self) -> bool:
+        """Always: the shared credential keeps the tokens, and knows which of them a service refused."""
+        return True
+
 
 class Clients:
     """Makes each azure-mgmt client once; safe for threads."""

@@ -42,6 +42,9 @@ BUSY_CODES = frozenset(
 )
 """Refused for now: another operation holds the resource, or Entra has not replicated a principal yet."""
 
+_CANNED = "Operation returned an invalid status"
+"""What azure-core writes where it finds no words in an answer."""
+
 _REPLICATING = "was not found in AAD tenant"
 _THROTTLED_CODES = frozenset({"TooManyRequests", "ServerBusy", "OperationTimedOut", "SubscriptionRequestsThrottled"})
 _TOO_MANY = 429
@@ -91,7 +94,7 @@ def _answered(error: HttpResponseError, what: str) -> PlaneError:
     status, headers = int(error.status_code or 0), _headers(error)
     code, words = _code_and_words(error, headers)
     request_id = headers.get("x-ms-request-id") or headers.get("x-ms-correlation-request-id") or ""
-    message = masked(f"{what}: {words or f'HTTP {status}'}")
+    message = masked(f"{what}: {words or _unexplained(code, status)}")
     if code in _REMEDIES:
         message = f"{message} ({_REMEDIES[code]})"
     common: dict[str, Any] = {
@@ -111,6 +114,13 @@ def _answered(error: HttpResponseError, what: str) -> PlaneError:
     return PlaneError(message, permanent=True, **common)
 
 
+def _unexplained(code: str, status: int) -> str:
+    """What is told where the service says nothing in words: a HEAD has no body, a cancelled operation no message."""
+    if status < 300:
+        return f"the operation ended as {code or 'failed'}"
+    return f"{code} (HTTP {status})" if code else f"HTTP {status}"
+
+
 def _headers(error: HttpResponseError) -> Mapping[str, str]:
     found = getattr(error.response, "headers", None) or {}
     return {str(name).lower(): str(value) for name, value in found.items()}
@@ -126,7 +136,8 @@ def _code_and_words(error: HttpResponseError, headers: Mapping[str, str]) -> tup
     if not code:
         stored = getattr(error, "error_code", None) or headers.get("x-ms-error-code") or ""
         code = getattr(stored, "value", stored)
-    return str(code or ""), str(words or error.message or "").strip()
+    said = str(words or error.message or "").strip()
+    return str(code or ""), "" if said.startswith(_CANNED) else said
 
 
 def _body(error: HttpResponseError) -> Mapping[str, Any]:

@@ -75,9 +75,9 @@ def connect(
     """
     cloud = CLOUDS[scope.cloud]
     local = is_local(wire)
-    retry = Retry(budget or (LOOPBACK if local else Budget()))
-    terms = Terms(read_only=read_only, retry=retry, secrets=tuple(secrets), record=record)
     credential = credential_for(cloud, wire.credential, local=local)
+    retry = Retry(budget or (LOOPBACK if local else Budget()), renew=credential.renew)
+    terms = Terms(read_only=read_only, retry=retry, secrets=tuple(secrets), record=record)
 
     def kusto() -> PlaneClient:
         from kxrecon.planes.kusto import KustoPlane

@@ -24,6 +24,9 @@ EARLY = 300
 FAILED = 60
 """Seconds for which a refusal is remembered: asking again at once would only start the same processes."""
 
+RENEWED = 30
+"""Seconds within which requests that were refused for their token share one new one."""
+
 _CHAIN = "Attempted credentials:"  # what azure-identity writes over the refusals of each way to sign in
 
 _Key = tuple[tuple[str, ...], str | None]
@@ -51,6 +54,15 @@ class SharedCredential:
         self._refusals: dict[_Key, tuple[float, PlaneError]] = {}
         self._locks: dict[_Key, threading.Lock] = {}
         self._lock = threading.Lock()
+        self._renewed = float("-inf")
+
+    def renew(self) -> bool:
+        """Forget the tokens: a service took one for expired or revoked. Many requests may find that out at once."""
+        with self._lock:
+            if self._clock() - self._renewed > RENEWED:
+                self._renewed = self._clock()
+                self._tokens.clear()
+        return True
 
     def get_token(self, *scopes: str, claims: str | None = None, tenant_id: str | None = None, **_: Any) -> Any:
         """An ``AccessToken`` for the scopes; ``claims`` (a challenge) always asks anew."""

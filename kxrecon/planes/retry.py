@@ -17,6 +17,7 @@ from kxrecon.errors import PlaneError, Throttled, Unanswered
 
 T = TypeVar("T")
 
+UNAUTHENTICATED = 401
 UNREACHABLE = "Unreachable"
 """The code of an error that happened before anything was sent (name unknown, connection refused)."""
 
@@ -58,6 +59,8 @@ class Retry:
 
     budget: Budget = field(default_factory=Budget)
     clock: Clock = field(default_factory=Clock)
+    renew: Callable[[], bool] = lambda: False
+    """Drops the tokens in use; True if another try may get a better one."""
 
     def read(self, act: Callable[[], T]) -> T:
         """Call a read, which may be repeated after any transient error. Raises the last PlaneError."""
@@ -91,7 +94,16 @@ class Retry:
             sleep=self.clock.sleep,
             reraise=True,
         )
-        return retrying(act)
+        return retrying(lambda: self._signed(act))
+
+    def _signed(self, act: Callable[[], T]) -> T:
+        """Call once, and once more with a new token if the service refused the old one: it did nothing with it."""
+        try:
+            return act()
+        except PlaneError as error:
+            if error.status != UNAUTHENTICATED or not self.renew():
+                raise
+            return act()
 
     def _pause(self, error: BaseException | None, attempt: int) -> float:
         """Seconds until the next try: what the service asked for, else growing with jitter."""

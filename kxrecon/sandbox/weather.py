@@ -52,7 +52,8 @@ class Weather:
 
     def _refuse(self, event: Event, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         status, code, body = refusal(self._service, event, named(self._service, environ))
-        headers = [("Content-Type", "application/json"), ("x-ms-request-id", str(uuid4())), ("x-ms-error-code", code)]
+        numbered = "x-ms-request-id" if self._service in ("arm", "dfs") else "x-ms-activity-id"
+        headers = [("Content-Type", "application/json"), (numbered, str(uuid4())), ("x-ms-error-code", code)]
         if event.retry_after is not None:
             headers.append(("Retry-After", f"{event.retry_after:g}"))
         start_response(f"{status} {code}", headers)

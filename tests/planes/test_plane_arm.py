@@ -247,20 +247,24 @@ def test_a_cluster_that_never_settles_is_still_running(azure, hand):
 
 
 @pytest.mark.parametrize(
-    ("poll", "code"),
+    ("poll", "code", "words"),
     [
-        (Answered(body={"status": "Failed", "error": {"code": "IdentityGone", "message": "why"}}), "IdentityGone"),
-        (Answered(body={"status": "Canceled"}), "Canceled"),
-        (error(404, "NotFound"), "NotFound"),
+        (
+            Answered(body={"status": "Failed", "error": {"code": "IdentityGone", "message": "why"}}),
+            "IdentityGone",
+            ": why",
+        ),
+        (Answered(body={"status": "Canceled"}), "Canceled", ": the operation ended as Canceled"),
+        (error(404, "NotFound"), "NotFound", ""),
     ],
 )
-def test_an_operation_that_ends_badly_is_an_error_with_the_services_words(azure, poll, code):
+def test_an_operation_that_ends_badly_is_an_error_with_the_services_words(azure, poll, code, words):
     world = Azure(copy.deepcopy(SYSTEM))
     world.polls = [poll] * 20
     world.apply = lambda sent: None
     with pytest.raises(PlaneError) as caught:
         azure(world, identity([OURS]))
-    assert caught.value.code == code
+    assert caught.value.code == code and words in str(caught.value) and "invalid status" not in str(caught.value)
 
 
 def test_a_passing_failure_of_a_poll_is_not_one_of_the_operation(azure):

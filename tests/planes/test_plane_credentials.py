@@ -67,6 +67,16 @@ def test_a_challenge_asks_anew_and_replaces(shared, source):
     assert source.asked[1] == (("a",), {"claims": "{}"})
 
 
+def test_a_token_that_a_service_refused_is_replaced_once_for_all_who_find_out(shared, source, clock):
+    shared.get_token("a")
+    clock.at += 100
+    assert shared.renew() and shared.get_token("a").token == "token2"
+    clock.at += 5
+    assert shared.renew() and shared.get_token("a").token == "token2"
+    clock.at += 100
+    assert shared.renew() and shared.get_token("a").token == "token3"
+
+
 def test_threads_that_ask_together_start_one_request(clock):
     ready = threading.Barrier(8)
 

@@ -6,7 +6,7 @@ import pytest
 
 from kxrecon.errors import PlaneError, Throttled, Unanswered
 from kxrecon.planes.failures import literal_secrets, masked, retry_after, to_failure
-from kxrecon.planes.retry import UNREACHABLE, is_transient
+from kxrecon.planes.retry import UNREACHABLE, Budget, Retry, is_transient
 
 
 class Script:
@@ -84,6 +84,29 @@ def test_a_write_whose_answer_was_lost_is_repeated_only_if_it_may_be(retry):
         retry.write(careful, repeatable=False)
     assert retry.write(free, repeatable=True) == "answer"
     assert (careful.calls, free.calls) == (1, 2)
+
+
+def test_a_refused_token_is_renewed_once_and_never_for_ever(hand):
+    """A 401 did nothing, so that even a write that may not be repeated is sent again."""
+    renewed, sent = [], []
+    patient = Retry(Budget(), hand.clock(), renew=lambda: bool(renewed.append(1)) or True)
+    expired = PlaneError("the token has expired", status=401)
+
+    def act(times):
+        sent.append(1)
+        if len(sent) <= times:
+            raise expired
+        return "done"
+
+    assert patient.write(lambda: act(1), repeatable=False) == "done" and (len(renewed), len(sent)) == (1, 2)
+    sent.clear()
+    with pytest.raises(PlaneError):
+        patient.read(lambda: act(9))
+    assert len(sent) == 2 and hand.slept == []
+    sent.clear()
+    with pytest.raises(PlaneError):
+        Retry(Budget(), hand.clock()).read(lambda: act(1))
+    assert len(sent) == 1
 
 
 def test_the_first_call_that_works_costs_no_pause(retry, hand):
