@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import re
 import threading
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from unittest import mock
 
 from kxrecon.commands import _flow
@@ -31,17 +30,19 @@ from kxrecon.planes import sql as sql_plane
 from kxrecon.planes.connect import connect
 from kxrecon.planes.retry import Budget, Clock, Retry
 from kxrecon.sandbox.embedded import embed
-from kxrecon.sandbox.forecast import Forecast
+from kxrecon.sandbox.forecast import Event, Forecast
 from kxrecon.sandbox.scheduler import Run, ingest, tick
+from kxrecon.sandbox.sql.connection import Connection
+from kxrecon.sandbox.sql.connection import connect as open_sql
+from kxrecon.sandbox.watch import Lookout
 from kxrecon.sandbox.weather import Weather, named
 from kxrecon.spec import Spec, load
+from tests.dumps import Snapshot, dump
 
 SPECS = Path(__file__).parents[1] / "specs"
 CLUSTER = "https://telemetry.westeurope.kusto.windows.net"
 EXPORTER = "11111111-aaaa-4aaa-8aaa-111111111111"
 EXPORTER_CLIENT = "11111111-cccc-4ccc-8ccc-111111111111"
-
-Snapshot = list[tuple[str, str, str]]
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ class Ground:
         self.name = f"sandbox:{folder / 'sandbox.db'}"
         self.clients: Mapping[str, Any] = {}
         self._weathers: dict[str, Weather] = {}
+        self._lookout = Lookout("sql", self.forecast)
 
     # what is asked of kxrecon
 
@@ -179,6 +181,21 @@ class Ground:
 
         return served
 
+    @property
+    def is_idle(self) -> bool:
+        """As a ``Lookout``: nothing can strike."""
+        return not self.forecast.rules
+
+    def event(self, method: str, operation: str, text: str = "") -> Event | None:
+        """As the ``Lookout`` of SQL connections, which outlive a forecast."""
+        if self._lookout.forecast is not self.forecast:
+            self._lookout = Lookout("sql", self.forecast)
+        return self._lookout.event(method, operation, text)
+
+    def _connect(self, server: str, database: str) -> Connection:
+        place = server.removeprefix("tcp:").partition(",")[0]
+        return open_sql(self.ends.world, place, database, autocommit=True, lookout=cast(Lookout, self))
+
     def _execute(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def execute(connection: Any, statement: str, values: Sequence[str]) -> Any:
             def send() -> Any:
@@ -220,7 +237,7 @@ def ground(
             patience = partial(Retry, clock=Clock(time.now, time.sleep, random.Random(1).random))
             stack.enter_context(mock.patch("kxrecon.planes.connect.Retry", patience))
             stack.enter_context(mock.patch("kxrecon.apply.PAUSES", (0.0, 0.0, 0.0)))
-        wire = Wire(made.name, made.ends.kusto, made.ends.arm, made.ends.dfs, made.ends.sql)
+        wire = Wire(made.name, made.ends.kusto, made.ends.arm, made.ends.dfs, made._connect)
         known = tuple(spec.secrets[name] for name in spec.secrets)
         for read_only in (False, True):
             planes = connect(wire, spec.scope, read_only=read_only, secrets=known, budget=budget)
@@ -255,109 +272,6 @@ def example(name: str) -> Spec:
     return load([str(SPECS / name)], environ={})
 
 
-_RUNNING = frozenset(
-    {"created", "startCursor", "cursor", "lastRunTime", "lastRunResult", "exportedTo", "lastSuccess", "failingSince"}
-    | {
-        "isRunning",
-        "etag",
-        "modified",
-        "effectiveAt",
-        "createdOn",
-        "updatedOn",
-        "created_on",
-        "id",
-        "version",
-        "disabledBy",
-    }
-)
-_KINDS = frozenset(
-    {"cluster", "table", "function", "external_table", "continuous_export", "policy", "role", "cluster_principal"}
-    | {"database_principal", "role_assignment", "container", "path", "sql_database", "sql_principal", "sql_permission"}
-)
-
-
-UNTOUCHED = "user::rwx,group::r-x,other::---"
-
-
-def dump(snapshot: Snapshot) -> dict[str, Any]:
-    """The documents of a snapshot that a spec can decide, by kind and key; the system identity by that name."""
-    documents = {(kind, tuple(key.split("\x1f"))): json.loads(body) for kind, key, body in snapshot}
-    known = _system(documents)
-    found: dict[str, Any] = {}
-    for (kind, key), document in documents.items():
-        if kind in _KINDS:
-            if kind == "path" and document["acl"] == UNTOUCHED:
-                continue  # made by being looked at
-            if document == {"policy": {"IsEnabled": True}}:
-                continue  # ingestion time: on unless switched off
-            name = key
-            if kind == "role_assignment":
-                name = (key[0], document["roleDefinitionId"][-36:], document["principalId"])
-            found[_plain(" ".join((kind, *name)), known)] = json.loads(
-                _plain(json.dumps(_still(_brief(document))), known)
-            )
-    return {key: _sorted(found[key]) for key in sorted(found)}
-
-
-def _system(documents: Mapping[tuple[str, tuple[str, ...]], Any]) -> dict[str, str]:
-    known: dict[str, str] = {}
-    for (kind, _), document in documents.items():
-        system = document["identity"].get("system") if kind == "cluster" else None
-        principal = documents.get(("principal", (str(system),))) or {}
-        known |= {str(system): "system", str(principal.get("clientId")): "system-client"} if system else {}
-    return known
-
-
-def _plain(text: str, known: Mapping[str, str]) -> str:
-    for guid, name in known.items():
-        text = re.sub(re.escape(guid), name, text, flags=re.IGNORECASE)
-    return text
-
-
-def _still(document: Any) -> Any:
-    if isinstance(document, dict):
-        return {key: _still(value) for key, value in document.items() if key not in _RUNNING}
-    return [_still(one) for one in document] if isinstance(document, list) else document
-
-
-_DEFAULTS: dict[str, Any] = {
-    "sizeLimit": 104857600,
-    "distributed": True,
-    "distribution": "per_node",
-    "distributionKind": "default",
-    "parquetRowGroupSize": 100000,
-    "forcedLatency": None,
-    "compressed": False,
-    "encoding": "UTF8NoBOM",
-    "includeHeaders": "None",
-    "createIfNotExists": False,
-    "fireTriggers": False,
-    "sqlDialect": "MSSQL",
-}
-
-
-def _brief(document: Any) -> Any:
-    """A definition whose defaults were never said means the same as one that was written with all of them."""
-    if "properties" not in document:
-        return document
-    said = {name: value for name, value in document["properties"].items() if _DEFAULTS.get(name, ...) != value}
-    return {**document, "properties": said}
-
-
-def _sorted(value: Any) -> Any:
-    """Lists in whose order nothing lies: identities, policy entries, usages, ACL entries."""
-    if isinstance(value, dict):
-        return {key: _sorted(inner) for key, inner in sorted(value.items())}
-    if isinstance(value, list) and all(isinstance(one, dict) and "ObjectId" in one for one in value):
-        entries = [{**one, "AllowedUsages": sorted(re.split(r",\s*", one["AllowedUsages"]))} for one in value]
-        return sorted(entries, key=lambda one: str(one["ObjectId"]))
-    if isinstance(value, list) and all(isinstance(one, str) and one.startswith("/subscriptions/") for one in value):
-        return sorted(value)
-    if isinstance(value, str) and value.startswith("user::"):
-        return sorted(value.split(","))
-    return [_sorted(one) for one in value] if isinstance(value, list) else value
-
-
 class Simulated:
     """A clock per thread that moves only when somebody sleeps on it; the sandbox's clock moves along."""
 
@@ -374,14 +288,3 @@ class Simulated:
         self._local.now = self.now() + seconds
         if self.world is not None:
             self.world.clock.advance(timedelta(seconds=seconds))
-
-
-def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> None:
-    """AssertionError with a line for each document in which two dumps differ."""
-    different = [
-        f"{key}:\n  {json.dumps(one.get(key), sort_keys=True)}\n  {json.dumps(other.get(key), sort_keys=True)}"
-        for key in sorted({*one, *other})
-        if one.get(key) != other.get(key)
-    ]
-    if different:
-        raise AssertionError("\n".join(different))

@@ -12,7 +12,8 @@ from typing import Any
 from unittest import mock
 
 from kxrecon.journal import History, Journal, history
-from tests.ground import Ground, Pilot, Snapshot
+from tests.dumps import Snapshot
+from tests.ground import Ground, Pilot
 
 MODES = ("before", "sent", "answered", "unwritten", "torn")
 """Before a request is sent, after it was served but before the answer, after the answer, before a line of

@@ -8,7 +8,8 @@ from tests.chaos import FULL, sample
 from tests.chaos.crash import MODES, crashing, recording
 from tests.chaos.estate import cursors, nothing_ahead, nothing_lost_nothing_twice, running, specs
 from tests.chaos.test_weather import storm, weathered
-from tests.ground import Forecast, Simulated, example, ground, same
+from tests.dumps import same
+from tests.ground import Forecast, Simulated, example, ground
 
 # Who is killed closes nothing.
 pytestmark = [

@@ -11,7 +11,8 @@ import pytest
 
 from kxrecon import cli
 from kxrecon.sandbox.store import Store
-from tests.ground import SPECS, dump, same
+from tests.dumps import dump, same
+from tests.ground import SPECS
 
 HERE = {**os.environ, "PYTHONPATH": str(SPECS.parent)}
 DYING = """

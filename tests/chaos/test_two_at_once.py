@@ -9,7 +9,8 @@ import pytest
 from kxrecon.sandbox.forecast import Event, Forecast, Rule
 from kxrecon.sandbox.inventory import stock
 from tests.chaos.estate import cursors, nothing_lost_nothing_twice, running, specs
-from tests.ground import Simulated, example, ground, same
+from tests.dumps import same
+from tests.ground import Simulated, example, ground
 
 
 def together(*acts) -> list[BaseException]:

@@ -197,6 +197,6 @@ def test_each_export_field_is_put_back(field):
     changed = {**document["properties"], **EXPORT_PROPERTIES}
     opened.store.put("continuous_export", key, {**document, "properties": changed, "isDisabled": True})
     assert not opened.converge(spec).actions
-    from tests.ground import same
+    from tests.dumps import same
 
     same(opened.dump(), goal)

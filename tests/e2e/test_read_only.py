@@ -9,7 +9,8 @@ import pytest
 from kxrecon.sandbox import embedded
 from kxrecon.sandbox.store import Store
 from kxrecon.sandbox.weather import named
-from tests.ground import Sent, dump
+from tests.dumps import dump
+from tests.ground import Sent
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from kxrecon.sandbox.scheduler import why
-from tests.ground import same
+from tests.dumps import same
 
 from .conftest import law
 from .estates import estates, shuffled
