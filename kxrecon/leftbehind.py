@@ -27,13 +27,14 @@ def findings(desired: State, observed: State, scope: Scope) -> Iterator[Finding]
     ]
     for entity in owned:
         yield from _grant(entity, pruning, scope)
+    yield from _unseen(desired, observed, pruning)
     for export in sorted(pruning.staying, key=lambda entity: entity.ref):
         yield from _export(export, owned, pruning, desired, scope)
     yield from _shared(desired, observed, scope)
 
 
 def _grant(entity: Entity, pruning: Pruning, scope: Scope) -> Iterator[Finding]:
-    if pruning.takes(entity):
+    if pruning.takes(entity) or pruning.unseen(entity.ref):
         return
     users = pruning.users(entity)
     if users:
@@ -43,6 +44,14 @@ def _grant(entity: Entity, pruning: Pruning, scope: Scope) -> Iterator[Finding]:
         message = f"carries the mark {scope.mark}, and nothing needs it any more"
         remedy = f"prune: {{ grants: owned }} removes it; without the mark in its {_field(entity.ref)} it is released"
         yield Finding("left-behind", entity.ref, message, remedy)
+
+
+def _unseen(desired: State, observed: State, pruning: Pruning) -> Iterator[Finding]:
+    """What is not pruned because whoever may need it could not be read."""
+    for ref in sorted(observed.entities.keys() - desired.entities.keys()):
+        why = pruning.kept(observed.entities[ref])
+        if why:
+            yield Finding("unknown", ref, f"stays: {why}, so it cannot be told whether something needs it")
 
 
 def _field(ref: Ref) -> str:
@@ -55,7 +64,7 @@ def _export(export: Entity, owned: list[Entity], pruning: Pruning, desired: Stat
     table = Ref("external_table", (database, str(export.fields.get("to"))))
     if table in desired.entities:
         why = f"it writes to {table.name[1]} of this spec"
-    elif any(export.ref.label in pruning.users(entity) for entity in owned):
+    elif any(export.ref.label in pruning.users(entity) for entity in owned) and not scope.directory.unread:
         why = f"it relies on grants with the mark {scope.mark}"
     else:
         return

@@ -7,7 +7,7 @@ strings; Azure SQL external tables.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from kxrecon.kinds.adls import acl_entry
 from kxrecon.kinds.arm import container, role_assignment
@@ -24,11 +24,21 @@ Connection = Mapping[str, str | None]
 Links = tuple[Entity, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Unplaced:
+    """A place to write to whose storage account is not known: which role assignment gives it cannot be told."""
+
+    table: Ref
+    uri: str
+    writer: str
+
+
 class LinkBuilder:
-    """Builds links for the exports of one spec; what could not be built is in ``findings``."""
+    """Builds links for the exports of one spec; what could not be built is in ``findings`` and ``unplaced``."""
 
     def __init__(self, scope: Scope, stored: Stored, observed: State) -> None:
         self.findings: list[Finding] = []
+        self.unplaced: list[Unplaced] = []
         self._scope, self._stored, self._observed = scope, stored, observed
         self._built: dict[Hashable, Links] = {}
 
@@ -93,6 +103,7 @@ class LinkBuilder:
         stated = str(doc.get("resourceId") or "").split("/blobServices/", 1)[0]
         account = stated or self._scope.directory.accounts.get(location.host, "")
         if not account:
+            self.unplaced.append(Unplaced(table.ref, str(connection["uri"]), writer))
             self.findings.append(self._lost(table, location.host))
             return
         if doc.get("createContainer"):

@@ -100,7 +100,7 @@ class _Membership:
 
     def _resolved(self, symbol: str) -> bool:
         if is_identity(symbol, self._scope):
-            return True
+            return self._scope.directory.knows(symbol)
         fqn = parse(fqn_of(symbol, None, self._scope))
         return fqn is not None and is_guid(fqn.id)
 

@@ -114,15 +114,21 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """What could not be read: every ref of ``kind`` whose name starts with ``prefix`` is unknown, not absent."""
+    """What could not be read: every ref of ``kind`` whose name starts with ``prefix`` is unknown, not absent.
+
+    With ``symbol`` only those of them that name this identity: its ids could not be read, so nobody can tell
+    which of the principals that a service shows it is.
+    """
 
     kind: str
     prefix: tuple[str, ...]
     failure: Failure
+    symbol: str | None = None
 
     def covers(self, ref: Ref) -> bool:
         """True if ``ref`` lies in this gap."""
-        return ref.kind == self.kind and ref.name[: len(self.prefix)] == self.prefix
+        here = ref.kind == self.kind and ref.name[: len(self.prefix)] == self.prefix
+        return here and (self.symbol is None or self.symbol in ref.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,17 @@ OUT_OF_REACH = frozenset({"Unreachable", "NoToken", "UntrustedHost", "Certificat
 """Codes of answers that no question to the same service would change."""
 DATABASES = Read("kusto", "", ".show databases")
 TEACHERS = ("cluster_identity", "container", "role_assignment")
+IDENTITY = "cluster_identity"
+# Kinds whose refs name an identity: what a service shows there are ids, and whose they are has to be known.
+NAMING = (
+    "managed_identity_policy",
+    "database_role",
+    "cluster_role",
+    "role_assignment",
+    "acl_entry",
+    "sql_user",
+    "sql_grant",
+)
 
 Planes = Mapping[Plane, PlaneClient]
 
@@ -104,28 +115,40 @@ def interpret(names: Iterable[str], answers: Answers, scope: Scope) -> State:
                 readings[found.ref] = found
             else:
                 gaps.append(found)
+    gaps += [Gap(name, (), failure, symbol) for symbol, failure in scope.directory.unread.items() for name in NAMING]
     return State(entities, readings, tuple(gaps))
 
 
 def learn(scope: Scope, answers: Answers) -> Directory:
-    """Who is who, from the spec and the answers so far."""
+    """Who is who, from the spec and the answers so far, and whom a failed read hides."""
     before = scope.directory.attributes
     attributes: dict[str, dict[str, str]] = {symbol: dict(before.get(symbol, {})) for symbol in scope.identities}
     accounts: dict[str, str] = dict(scope.directory.accounts)
-    symbols = {key: symbol for symbol, fqn in scope.principals.items() for key in aliases(fqn)}
+    unread: dict[str, Failure] = dict(scope.directory.unread)
     for name in TEACHERS if answers else ():
         for found in kind(name).observe(answers, scope):
             if isinstance(found, Gap):
-                continue
-            values = found.attributes if isinstance(found, Entity) else found.values
-            if found.ref.kind == "cluster_identity" and found.ref.name[0] in attributes:
-                attributes[found.ref.name[0]].update({k: v for k, v in values.items() if isinstance(v, str) and v})
-            elif values.get("hasSystem") is False and SYSTEM in attributes:
-                attributes[SYSTEM] = {"principalId": ""}
-            elif "accountId" in values:
-                accounts[found.ref.name[0].lower()] = values["accountId"]
+                unread = {**dict.fromkeys(attributes, found.failure), **unread} if found.kind == IDENTITY else unread
+            elif found.ref.kind == IDENTITY:
+                _introduced(found, attributes, unread)
+            elif isinstance(found, Reading) and "accountId" in found.values:
+                accounts[found.ref.name[0].lower()] = found.values["accountId"]
+    symbols = {key: symbol for symbol, fqn in scope.principals.items() for key in aliases(fqn)}
     for symbol, ids in attributes.items():
         symbols.update({ids[key].lower(): symbol for key in ("principalId", "clientId") if ids.get(key)})
         if scope.identities.get(symbol):
             symbols[scope.identities[symbol].lower()] = symbol
-    return Directory(attributes, symbols, accounts)
+    known = Directory(attributes, symbols, accounts)
+    return replace(known, unread={symbol: why for symbol, why in unread.items() if not known.knows(symbol)})
+
+
+def _introduced(found: Entity | Reading, attributes: dict[str, dict[str, str]], unread: dict[str, Failure]) -> None:
+    """Take in what an answer says of an identity, or of the cluster that has none of its own."""
+    (symbol,) = found.ref.name
+    values = found.attributes if isinstance(found, Entity) else found.values
+    if isinstance(values.get("unread"), Failure):
+        unread[symbol] = values["unread"]
+    elif symbol in attributes:
+        attributes[symbol].update({key: one for key, one in values.items() if isinstance(one, str) and one})
+    elif values.get("hasSystem") is False and SYSTEM in attributes:
+        attributes[SYSTEM] = {"principalId": ""}

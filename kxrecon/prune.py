@@ -1,4 +1,7 @@
-"""What the spec takes away: what it does not name, in the sections and roles where it speaks for all."""
+"""What the spec takes away: what it does not name, in the sections and roles where it speaks for all.
+
+Only what can be told to be needless: while something could not be read that may need it, it stays.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,15 @@ SECTIONS: Mapping[str, str] = {
 ONLY_OWNED = frozenset(
     {"database_role", "managed_identity_policy", "role_assignment", "acl_entry", "sql_user", "sql_grant"}
 )
+# Who may need an entity of a kind: it is not pruned while one of these could not be read.
+_GRANTED = ("continuous_export", "external_table", "function", "cluster_identity", "container")
+NEEDED_BY: Mapping[str, tuple[str, ...]] = {
+    "cluster_identity": ("continuous_export", "external_table", "managed_identity_policy"),
+    "external_table": ("continuous_export",),
+    "function": ("continuous_export", "function"),
+    "table": ("continuous_export", "function"),
+    **dict.fromkeys(ONLY_OWNED, _GRANTED),
+}
 
 
 class Pruning:
@@ -44,6 +56,30 @@ class Pruning:
 
     def takes(self, entity: Entity) -> bool:
         """True if an observed entity is to go."""
+        return self._asked(entity) and not self.unseen(entity.ref)
+
+    def kept(self, entity: Entity) -> str:
+        """Why an entity stays that would go if everything could be read; empty if that is not so."""
+        return self.unseen(entity.ref) if self._asked(entity) else ""
+
+    def unseen(self, ref: Ref) -> str:
+        """What could not be read and may need this entity; empty if all of it was."""
+        wanted = NEEDED_BY.get(ref.kind, ())
+        gap = next((gap for gap in self._observed.gaps if gap.kind in wanted and gap.symbol is None), None)
+        if gap is not None:
+            return f"{gap.kind} {'/'.join(gap.prefix)}".rstrip() + f" could not be read ({gap.failure.message})"
+        person = any(part.startswith(("aaduser=", "aadgroup=")) for part in ref.name)
+        if ref.kind in ONLY_OWNED and not person and self._stranger is not None:
+            return f"the ids of the identity {self._stranger} could not be read"
+        return ""
+
+    @cached_property
+    def _stranger(self) -> str | None:
+        """An identity of the spec that any application which a service shows might be."""
+        known = self._scope.directory.knows
+        return next((symbol for symbol in self._scope.identities if not known(symbol)), None)
+
+    def _asked(self, entity: Entity) -> bool:
         ref = entity.ref
         if ref.kind == "database_role" and ref.name[:2] in self._exact:
             return True
@@ -77,17 +113,17 @@ class Pruning:
         """In doubt yes: what cannot be read may be this one. A disabled export relies on nothing."""
         if export.fields.get("isDisabled") is True:
             return False
-        if not _may_be(export.fields.get("managedIdentity"), grant.name[2]):
+        if not may_be(export.fields.get("managedIdentity"), grant.name[2]):
             return False
         if grant.kind == "database_role":
             return grant.name[0] in databases_read(export, self._stored)
         table = self._observed.entities.get(Ref("external_table", (export.ref.name[0], str(export.fields.get("to")))))
         if table is None or table.fields.get("kind") == "sql":
             return False
-        return any(_lies_in(str(one.get("uri")), grant.name[0]) for one in connections(table))
+        return any(lies_in(str(one.get("uri")), grant.name[0]) for one in connections(table))
 
 
-def _may_be(identity: Value, principal: str) -> bool:
+def may_be(identity: Value, principal: str) -> bool:
     """Whether an export's identity may be a grant's principal; one that the spec does not name shows by its id."""
     if identity is None:
         return False
@@ -99,8 +135,8 @@ def _may_be(identity: Value, principal: str) -> bool:
     )
 
 
-def _lies_in(uri: str, scope_id: str) -> bool:
-    """Whether a storage URI may lie below an ARM scope (lower case)."""
+def lies_in(uri: str, scope_id: str) -> bool:
+    """Whether a storage URI may lie below an ARM scope (lower case); the names decide, no account has to be known."""
     location = locate(uri)
     if location is None or "/storageaccounts/" not in scope_id:
         return location is not None

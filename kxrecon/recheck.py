@@ -149,14 +149,16 @@ def _marked(action: Action, ref: Ref, found: Entity) -> str | None:
     return found.owner if found.owner != wanted else None
 
 
-def _joined(known: Scope, learned: Scope) -> Directory:
+def _joined(before: Scope, learned: Scope) -> Directory:
     """What is known with what was learned: another thread may have learned since this one began to read."""
-    one, other = known.directory, learned.directory
+    one, other = before.directory, learned.directory
     attributes = {
         symbol: {**ids, **{name: value for name, value in other.attributes.get(symbol, {}).items() if value}}
         for symbol, ids in {**other.attributes, **one.attributes}.items()
     }
-    return Directory(attributes, {**one.symbols, **other.symbols}, {**one.accounts, **other.accounts})
+    known = Directory(attributes, {**one.symbols, **other.symbols}, {**one.accounts, **other.accounts})
+    unread = {symbol: why for symbol, why in {**one.unread, **other.unread}.items() if not known.knows(symbol)}
+    return replace(known, unread=unread)
 
 
 def standing(change: Change, state: State) -> Verdict:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from kxrecon.model import Ref, Unknown
+from kxrecon.model import HIDDEN, Failure, Hidden, Ref, Unknown
 
 SYSTEM = "system"
 MARK = "kxrecon/"
@@ -27,16 +27,27 @@ class Directory:
     A system identity that is known not to be there has the ``principalId`` "".
     ``symbols``: lower-cased object id, client id, UPN or FQN → the spec's symbol for it.
     ``accounts``: lower-cased storage host (``contosolake.dfs.core.windows.net``) → ARM resource id.
+    ``unread``: identities whose ids a failed read hides, with that failure.
     """
 
     attributes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     symbols: Mapping[str, str] = field(default_factory=dict)
     accounts: Mapping[str, str] = field(default_factory=dict)
+    unread: Mapping[str, Failure] = field(default_factory=dict)
 
     def symbol(self, *ids: str | None) -> str | None:
         """The spec's symbol for whoever has any of these ids; None if nobody is known."""
         found = (self.symbols.get(one.lower()) for one in ids if one)
         return next((symbol for symbol in found if symbol), None)
+
+    def identity(self, shown: str) -> str | Hidden:
+        """An identity that a service shows by an id: its symbol, else the id in lower case; hidden while a failed
+        read leaves open whose id it is."""
+        return self.symbol(shown) or (HIDDEN if self.unread else shown.lower())
+
+    def knows(self, symbol: str) -> bool:
+        """Whether it is known which principal an identity is, or that there is none (yet)."""
+        return self.attributes.get(symbol, {}).get("principalId") is not None
 
 
 def owner_of(text: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kxrecon.derive import Derivation, derive
 from kxrecon.kinds.kusto import database_role
 from kxrecon.lockout import guarded
-from kxrecon.model import Entity, Reading, Ref, State
+from kxrecon.model import HIDDEN, Entity, Reading, Ref, State
 from kxrecon.observe import observe
 from kxrecon.plan import draft
 from kxrecon.scope import Directory, Scope
@@ -148,3 +148,78 @@ def test_an_admin_of_the_whole_cluster_is_as_safe():
     assert ["who runs this" in one.message for one in told] == [True]
     assert guarded(State(), observed, SCOPE)[0].entities == everybody
     assert guarded(State({role(OTHER).ref: role(OTHER)}), State(everybody), SCOPE)[0].entities == everybody
+
+
+THEIR_ID = "77777777-0000-4000-8000-000000000007"
+THEIR_JOB = Entity(
+    Ref("continuous_export", ("D", "TheirJob")),
+    {"to": "T", "query": "E", "over": ("E",), "managedIdentity": THEIR_ID, "isDisabled": False},
+)
+
+
+def leaving(*gone: Entity, job: Entity = THEIR_JOB, scope: Scope = SCOPE, gaps=(), others: tuple[Entity, ...] = ()):
+    """What would be taken away of ``gone`` beside a running export of others."""
+    staying = {one.ref: one for one in (job, *others)}
+    observed = State({**staying, **{one.ref: one for one in gone}}, {}, tuple(gaps))
+    left, told = guarded(State(staying), observed, scope)
+    return {one.ref for one in gone} - left.entities.keys(), {one.ref: one.message for one in told}
+
+
+def test_an_identity_that_the_spec_does_not_name_is_recognised_by_its_ids():
+    named = "/subscriptions/1/resourcegroups/g/providers/microsoft.managedidentity/userassignedidentities/theirs"
+    identity = Entity(Ref("cluster_identity", (named,)), {"resourceId": named}, {"principalId": THEIR_ID})
+    role = Entity(Ref("database_role", ("D", "viewers", app(THEIR_ID))), {}, {"objectId": THEIR_ID})
+    wide = Entity(Ref("cluster_role", ("AllDatabasesViewer", app(THEIR_ID))), {}, {"objectId": THEIR_ID})
+    gone, told = leaving(identity, role)
+    assert gone == set() and "TheirJob uses it" in told[identity.ref] and "TheirJob relies on it" in told[role.ref]
+    gone, told = leaving(wide)
+    assert gone == set() and "TheirJob relies on it" in told[wide.ref]
+    assert leaving(wide, others=(role,))[0] == {wide.ref}
+
+
+def test_an_export_whose_identity_is_hidden_may_use_any():
+    hidden = Entity(THEIR_JOB.ref, {**THEIR_JOB.fields, "managedIdentity": HIDDEN})
+    identity = Entity(IDENTITY, {"resourceId": "/x"}, {"principalId": OLD})
+    assert leaving(identity, job=hidden)[0] == set()
+    assert leaving(identity)[0] == {IDENTITY}
+
+
+def test_what_lies_in_an_account_that_nobody_could_find_stays():
+    """Resource Graph leaves out, without a word, what the caller may not see."""
+    table = Entity(
+        Ref("external_table", ("D", "T")),
+        {"kind": "storage", "connections": ({"uri": "https://acc.blob.core.windows.net/c", "auth": "impersonate"},)},
+    )
+    there = "/subscriptions/1/resourcegroups/g/providers/microsoft.storage/storageaccounts/{}/blobservices/default/containers/c"
+    mine, other = (
+        Entity(Ref("role_assignment", (there.format(account), "guid", app(THEIR_ID))), {}) for account in ("acc", "acd")
+    )
+    gone, told = leaving(mine, other, others=(table,))
+    assert gone == {other.ref} and "account of its target is not known" in told[mine.ref]
+
+
+def test_exact_is_refused_while_an_identity_of_the_spec_could_not_be_read():
+    """Any application that is shown may be that identity."""
+    scope = Scope(name="prod", databases=("D",), declared=SCOPE.declared, identities={"exporter": "/x"})
+    entities = list(database_role.desire(("D", "viewers"), {"exact": ["exporter"]}, scope))
+    rows = [principal(OLD), principal(ONCALL, prefix="aadgroup")]
+    seen = observe(scope, {"kusto": Kusto(principals=rows, caller=me(ME))}, kinds=("database_role",))
+    found = draft(Derivation(State({one.ref: one for one in entities})), seen.state, seen.scope)
+    deleted = [change.ref.name[2] for action in found.actions for change in action.changes if change.verb == "delete"]
+    assert deleted == []
+    assert any("exporter is listed" in one.message for one in found.findings), found.findings
+
+
+def test_what_a_running_export_of_others_writes_to_reads_or_calls_stays():
+    def function(name: str, body: str) -> Entity:
+        return Entity(Ref("function", ("D", name)), {"parameters": "()", "body": body})
+
+    job = Entity(THEIR_JOB.ref, {**THEIR_JOB.fields, "query": "Outer()"})
+    inner, outer, unused = function("Inner", "{ E }"), function("Outer", "{ Inner() }"), function("Unused", "{ E }")
+    used = Entity(Ref("table", ("D", "E")), {}), Entity(Ref("external_table", ("D", "T")), {"connections": ()})
+    other = Entity(Ref("table", ("D", "Other")), {})
+    gone, told = leaving(inner, outer, unused, *used, other, job=job)
+    assert gone == {unused.ref, other.ref}
+    assert "TheirJob uses it" in told[inner.ref]
+    stopped = Entity(job.ref, {**job.fields, "isDisabled": True})
+    assert len(leaving(inner, outer, unused, *used, other, job=stopped)[0]) == 6

@@ -168,7 +168,7 @@ def _unattached(symbol: str, answer: Any) -> Iterator[Reading]:
     if isinstance(answer, Mapping):
         yield Reading(Ref(KIND, (symbol,)), _ids(answer.get("properties") or answer))
     elif isinstance(answer, Failure):
-        yield Reading(Ref(KIND, (symbol,)), {"unreadable": answer.message, "reason": answer.reason})
+        yield Reading(Ref(KIND, (symbol,)), {} if answer.reason == "absent" else {"unread": answer})
 
 
 def needs(entity: Entity) -> Iterable[Need]:

@@ -76,8 +76,8 @@ def parse(text: str | Sequence[str | Leaf], scope: Scope) -> Connection:
 def _identity(value: str, scope: Scope) -> Value:
     if not value.strip("*"):
         return HIDDEN
-    lowered = value.strip().lower()
-    return lowered if lowered == SYSTEM else scope.directory.symbol(lowered) or lowered
+    name = value.strip()
+    return SYSTEM if name.lower() == SYSTEM else scope.directory.identity(name)
 
 
 def _secret(value: str, leaves: list[Leaf]) -> Value:

@@ -73,7 +73,7 @@ def _access(known: Mapping[str, str], leaves: list[Leaf], masked: bool, scope: S
     if method == _INTEGRATED.lower():
         return _record("impersonate")
     if method in (_MANAGED.lower(), "active directory msi"):
-        identity = SYSTEM if not user else scope.directory.symbol(user) or user.lower()
+        identity = SYSTEM if not user else scope.directory.identity(user)
         return _record("managedIdentity", identity=HIDDEN if user and not user.strip("*") else identity)
     if masked and user is None:
         return _record(HIDDEN, HIDDEN, HIDDEN, HIDDEN)

@@ -188,11 +188,10 @@ def _properties(text: str) -> tuple[Mapping[str, Value], str | None]:
     return fields, identity
 
 
-def _symbol(identity: str | None, scope: Scope) -> str | None:
+def _symbol(identity: str | None, scope: Scope) -> Value:
     if not identity:
         return None
-    lowered = identity.lower()
-    return lowered if lowered == SYSTEM else scope.directory.symbol(lowered) or lowered
+    return SYSTEM if identity.lower() == SYSTEM else scope.directory.identity(identity)
 
 
 @lru_cache(maxsize=4096)
