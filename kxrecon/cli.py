@@ -39,6 +39,7 @@ VERBS: Mapping[str, str] = {
     "graph": "draw what exports read, write and run as: a tree, Mermaid or DOT",
     "diff": "show what two environments ask for differently",
     "permissions": "tell which rights plan and apply need, and with --check whether you have them",
+    "probe": "ask a cluster, in a scratch database, what no page of Microsoft confirms",
     "schema": "print the JSON Schema of the spec, for editors",
     "sandbox": "an Azure for one team on this machine: serve it, look into it, let its exports run",
 }

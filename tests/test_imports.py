@@ -30,7 +30,9 @@ def test_version_imports_not_even_argparse():
     assert not imported("--version") & (HEAVY | {"argparse", "importlib_metadata", "json", "logging"})
 
 
-@pytest.mark.parametrize("argv", [("--help",), ("plan", "--help"), ("apply", "--help"), ("sandbox", "--help")])
+@pytest.mark.parametrize(
+    "argv", [("--help",), ("plan", "--help"), ("apply", "--help"), ("sandbox", "--help"), ("probe", "--help")]
+)
 def test_help_imports_nothing_heavy(argv):
     assert not imported(*argv) & (HEAVY | {"sqlite3", "asyncio"})
 

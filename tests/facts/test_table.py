@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import pytest
 from ruamel.yaml import YAML
 
+from kxrecon.probe.catalog import PROBES, UNPROBED
 from kxrecon.sandbox.switches import Switches
 from tests.witness.tally import tally
 
@@ -19,7 +20,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 FACTS: list[dict[str, str]] = YAML(typ="safe").load((HERE / "facts.yaml").read_text("utf-8"))
 ALWAYS = {"id", "fact", "page", "confidence", "sandbox", "kxrecon"}
-OPTIONAL = {"switch", "either"}
+OPTIONAL = {"switch", "either", "unprobed"}
 
 
 def values() -> dict[str, list[str]]:
@@ -83,6 +84,28 @@ def test_every_row_has_a_page_and_two_tests_that_exist(tests):
     counted.count("facts with a test of the sandbox and one of kxrecon", len(FACTS))
     counted.count("of them unconfirmed", sum(row["confidence"] == "unconfirmed" for row in FACTS))
     counted.count("values of switches lived through", sum(map(len, values().values())))
+
+
+def unasked(facts: list[Mapping[str, Any]], asked: Collection[str], reasons: Collection[str]) -> list[str]:
+    """Unconfirmed facts that no probe asks and no reason excuses, and probes that ask what is not unconfirmed."""
+    wrong = []
+    unconfirmed = {row["id"]: row.get("unprobed") for row in facts if row["confidence"] == "unconfirmed"}
+    for name, reason in unconfirmed.items():
+        if (name in asked) == (reason is not None):
+            wrong.append(f"{name}: an unconfirmed fact has a probe, or else a reason why it has none")
+        elif reason is not None and reason not in reasons:
+            wrong.append(f"{name}: there is no reason {reason!r}")
+    return wrong + [f"{name}: a probe asks it, and it is no unconfirmed fact" for name in {*asked} - {*unconfirmed}]
+
+
+def test_every_unconfirmed_fact_is_probed_or_says_why_not():
+    assert unasked(FACTS, {probe.fact for probe in PROBES}, {one.id for one in UNPROBED}) == []
+    good = [{"id": "a", "confidence": "unconfirmed"}, {"id": "b", "confidence": "unconfirmed", "unprobed": "r"}]
+    assert unasked(good, {"a"}, {"r"}) == []
+    assert unasked(good, set(), {"r"}) == ["a: an unconfirmed fact has a probe, or else a reason why it has none"]
+    assert unasked(good, {"a", "b"}, {"r"}) == ["b: an unconfirmed fact has a probe, or else a reason why it has none"]
+    assert unasked(good, {"a"}, set()) == ["b: there is no reason 'r'"]
+    assert unasked([good[1]], {"a"}, {"r"}) == ["a: a probe asks it, and it is no unconfirmed fact"]
 
 
 def test_every_value_of_every_switch_is_lived_through(tests):

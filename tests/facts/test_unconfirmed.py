@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from kxrecon.model import Request
 from tests.facts.switched import under
 
@@ -189,3 +191,46 @@ def test_a_database_that_is_missing_is_named(peer, switched):
     plan = peer.ground.plan(peer.spec)
     assert not plan.actions
     assert any("Telemetry" in one.message and "does not exist" in one.message for one in plan.findings), plan.findings
+
+
+def shown(peer, word, change):
+    """From now on a change is made to the rows that commands with ``word`` are answered with."""
+
+    def tamper(sent, answer):
+        if word in sent.text and "Tables" in answer:
+            table = answer["Tables"][0]
+            names = [column["ColumnName"] for column in table["Columns"]]
+            table["Rows"] = change(names, table["Rows"])
+        return answer
+
+    peer.ground.tamper = tamper
+
+
+@pytest.mark.parametrize("form", ["null", None, "", "[]", "no row"])
+def test_a_policy_that_is_not_set_is_none_in_every_form(peer, form):
+    peer.ground.kql(".delete database Telemetry policy managed_identity")
+
+    def unset(names, rows):
+        at = names.index("Policy")
+        return [] if form == "no row" else [[*row[:at], form, *row[at + 1 :]] for row in rows]
+
+    shown(peer, ".show database ['Telemetry'] policy managed_identity", unset)
+    try:
+        plan = peer.ground.plan(peer.spec)
+    finally:
+        peer.ground.tamper = None
+    assert [ref.kind for action in plan.actions for ref in action.refs] == ["managed_identity_policy"]
+    assert not [one for one in plan.findings if one.kind == "unknown"]
+
+
+@pytest.mark.parametrize(("kind", "differs"), [("Blob", False), ("Adl", False), ("Delta", True)])
+def test_a_table_is_storage_by_whatever_type_it_is_shown(peer, kind, differs):
+    def typed(names, rows):
+        at = names.index("TableType")
+        return [[*row[:at], kind, *row[at + 1 :]] for row in rows]
+
+    shown(peer, ".show external tables", typed)
+    try:
+        assert ("kind" in fields(peer.ground.plan(peer.spec))) is differs
+    finally:
+        peer.ground.tamper = None
