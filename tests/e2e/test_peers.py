@@ -242,7 +242,9 @@ def test_16_the_number_of_requests_depends_on_databases_and_not_on_what_is_in_th
         spec = spec_of(json.dumps(document), folder)
         with ground(folder, spec) as opened:
             opened.plan(spec)
-            return len([one for one in opened.sent if one.service.startswith("https")]), len(opened.sent)
+            # The SDK remembers an address's metadata for the whole process, and ports come round again.
+            sent = [one for one in opened.sent if one.operation != "metadata"]
+            return len([one for one in sent if one.service.startswith("https")]), len(sent)
 
     one, few, many = requests(1, 1), requests(8, 1), requests(8, 12)
     assert few == many
