@@ -7,8 +7,9 @@ three hundred times as much an entity.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal, NamedTuple, Protocol
 
 from kxrecon.kinds import NAMES, kind
@@ -50,22 +51,25 @@ def compare(desired: Value, observed: Value) -> Verdict:
     if isinstance(observed, Hidden):
         differs = observed.shown and isinstance(desired, str) and obfuscated(desired) != observed.shown
         return "changed" if differs else "unverifiable"
-    if isinstance(desired, Mapping) and isinstance(observed, Mapping):
-        if desired.keys() != observed.keys():
-            return "changed"
-        return _worst(compare(desired[key], observed[key]) for key in desired)
-    if isinstance(desired, tuple) and isinstance(observed, tuple):
-        if len(desired) != len(observed):
-            return "changed"
-        return _worst(compare(one, other) for one, other in zip(desired, observed, strict=True))
-    return "equal" if desired == observed else "changed"
+    if desired == observed:
+        return "equal"
+    if isinstance(desired, tuple) and isinstance(observed, tuple) and len(desired) == len(observed):
+        return _worst(zip(desired, observed, strict=True))
+    if isinstance(desired, Mapping) and isinstance(observed, Mapping) and desired.keys() == observed.keys():
+        return _worst((value, observed[key]) for key, value in desired.items())
+    return "changed"
 
 
-def _worst(verdicts: Any) -> Verdict:
-    found = set(verdicts)
-    if "changed" in found:
-        return "changed"
-    return "unverifiable" if "unverifiable" in found else "equal"
+def _worst(pairs: Iterable[tuple[Value, Value]]) -> Verdict:
+    """The verdict on a whole whose parts are compared: one that changed decides."""
+    found: Verdict = "equal"
+    for desired, observed in pairs:
+        verdict = compare(desired, observed)
+        if verdict == "changed":
+            return verdict
+        if verdict == "unverifiable":
+            found = verdict
+    return found
 
 
 def adopt(desired: State, observed: State, scope: Scope) -> State:
@@ -85,13 +89,23 @@ def adopt(desired: State, observed: State, scope: Scope) -> State:
 
 def completed(entity: Entity, seen: Entity) -> Entity:
     """A desired entity with the fields that the spec leaves out, as they are observed."""
-    specific = getattr(kind(entity.ref.kind), "adopt", None)
+    specific = _specific(entity.ref.kind)
     if specific is not None:
         entity = specific(entity, seen)
-    if entity.fields.keys() >= seen.fields.keys():
+    if entity.fields.items() <= seen.fields.items():
+        fields = seen.fields  # nothing differs: one mapping for both
+    elif entity.fields.keys() >= seen.fields.keys():
         return entity
-    fields = {**seen.fields, **entity.fields}
+    else:
+        fields = {**seen.fields, **entity.fields}
     return Entity(entity.ref, fields, entity.attributes, entity.path, entity.reasons, entity.owner)
+
+
+@cache
+def _specific(name: str) -> Callable[[Entity, Entity], Entity] | None:
+    """A kind's own way to adopt, if it has one."""
+    own: Callable[[Entity, Entity], Entity] | None = getattr(kind(name), "adopt", None)
+    return own
 
 
 def diff(desired: State, observed: State, judge: Judge | None = None) -> Differences:
@@ -105,21 +119,18 @@ def diff(desired: State, observed: State, judge: Judge | None = None) -> Differe
     why: dict[tuple[Ref, str], str] = {}
     for ref, entity in desired.entities.items():
         seen = observed.entities.get(ref)
-        if seen is entity:
-            continue
         if seen is None:
             if observed.gap(ref):
                 unknown.append(ref)
             else:
                 changes.append(Change(ref, "create", None, entity))
-        elif entity.fields != seen.fields:
+        elif entity.fields is not seen.fields and entity.fields != seen.fields:
             change, hidden = _compare_fields(entity, seen, judge, why)
             unverifiable.extend((ref, name) for name in hidden)
             if change:
                 changes.append(change)
-    changes.extend(
-        Change(ref, "delete", seen, None) for ref, seen in observed.entities.items() if ref not in desired.entities
-    )
+    gone = observed.entities.keys() - desired.entities.keys()
+    changes.extend(Change(ref, "delete", observed.entities[ref], None) for ref in gone)
     order = list(NAMES)
     changes.sort(key=lambda change: (order.index(change.ref.kind), change.ref.name, change.verb))
     return Differences(tuple(changes), tuple(sorted(unverifiable)), tuple(sorted(unknown)), why)

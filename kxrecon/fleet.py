@@ -7,8 +7,9 @@ of them names a cluster by itself; files that name none are merged over the one 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,26 +36,27 @@ class Member:
 
 def members(paths: Sequence[str], given: Mapping[str, str], environ: Mapping[str, str]) -> list[Member]:
     """The specs that the paths mean, in waves. UsageError for a folder without any."""
+    cluster = cache(lambda *files: _cluster(files, given, environ))  # each file is read once for this
     groups: list[list[str]] = []
     named = False
     for path in paths:
         if Path(path).is_dir():
-            groups += [[one] for one in _in_folder(Path(path), given, environ)]
+            groups += [[one] for one in _in_folder(Path(path), cluster)]
             named = True
             continue
-        own = bool(_cluster([path], given, environ)[0])
+        own = bool(cluster(path)[0])
         if not groups or (own and named) or Path(paths[0]).is_dir():
             groups.append([])
             named = False
         groups[-1].append(path)
         named = named or own
-    found = [Member(tuple(files), *_cluster(files, given, environ)) for files in groups]
+    found = [Member(tuple(files), *cluster(*files)) for files in groups]
     return sorted(found, key=lambda member: member.wave)
 
 
-def _in_folder(folder: Path, given: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:
+def _in_folder(folder: Path, cluster: Callable[[str], tuple[str, int]]) -> list[str]:
     paths = sorted(one for one in folder.iterdir() if one.suffix in (".yaml", ".yml") and one.name[0] != ".")
-    found = [str(one) for one in paths if _cluster([str(one)], given, environ)[0]]
+    found = [str(one) for one in paths if cluster(str(one))[0]]
     if not found:
         raise UsageError(f"{folder} holds no spec that names a cluster")
     return found

@@ -13,11 +13,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kxrecon.apply import Event
 from kxrecon.model import Position, Ref
-from kxrecon.plan import Plan
+
+if TYPE_CHECKING:
+    from kxrecon.apply import Event
+    from kxrecon.plan import Plan
 
 
 class Journal:

@@ -202,7 +202,7 @@ def columns(source: str | Mapping[str, str]) -> Columns:
 
     Raises ValueError that says what is wrong and the nearest right thing.
     """
-    return _checked(source.items()) if isinstance(source, Mapping) else _text_columns(source)
+    return _text_columns(source) if isinstance(source, str) else _checked(source.items())
 
 
 @lru_cache(maxsize=4096)

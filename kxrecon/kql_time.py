@@ -6,6 +6,7 @@ Source: learn.microsoft.com, The timespan data type. ``kxrecon.kql`` offers thes
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 TICK = 1
 SECOND = 10_000_000
@@ -47,9 +48,13 @@ def parse_timespan(value: object) -> int | None:
     """
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    if not isinstance(value, str):
-        return None
-    text = value.strip()
+    return _text_ticks(value) if isinstance(value, str) else None
+
+
+@lru_cache(maxsize=4096)
+def _text_ticks(text: str) -> int | None:
+    """Ticks of a text; the same few are written again and again."""
+    text = text.strip()
     call = _CALL.match(text)
     text = call[1].strip() if call else text
     if ":" in text:

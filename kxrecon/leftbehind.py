@@ -22,15 +22,19 @@ def findings(desired: State, observed: State, scope: Scope) -> Iterator[Finding]
     owned = [
         one
         for kind in MARKED
-        for one in sorted(observed.of_kind(kind), key=lambda entity: entity.ref)
-        if one.owner == scope.mark and one.ref not in desired.entities
+        for one in sorted((one for one in observed.of_kind(kind) if one.owner == scope.mark), key=_ref)
+        if one.ref not in desired.entities
     ]
     for entity in owned:
         yield from _grant(entity, pruning, scope)
     yield from _unseen(desired, observed, pruning)
-    for export in sorted(pruning.staying, key=lambda entity: entity.ref):
+    for export in sorted(pruning.staying, key=_ref):
         yield from _export(export, owned, pruning, desired, scope)
     yield from _shared(desired, observed, scope)
+
+
+def _ref(entity: Entity) -> Ref:
+    return entity.ref
 
 
 def _grant(entity: Entity, pruning: Pruning, scope: Scope) -> Iterator[Finding]:

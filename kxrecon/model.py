@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 Plane = Literal["kusto", "arm", "adls", "sql"]
@@ -131,9 +132,10 @@ class Gap:
         return here and (self.symbol is None or self.symbol in ref.name)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class State:
-    """Entities by ref, desired or observed, with the readings and gaps of an observation."""
+    """Entities by ref, desired or observed, with the readings and gaps of an observation. The mappings are never
+    changed once they are in a state."""
 
     entities: Mapping[Ref, Entity] = field(default_factory=dict)
     readings: Mapping[Ref, Reading] = field(default_factory=dict)
@@ -143,9 +145,17 @@ class State:
         """The gap that hides ``ref``, if any."""
         return next((gap for gap in self.gaps if gap.covers(ref)), None)
 
-    def of_kind(self, kind: str) -> list[Entity]:
+    def of_kind(self, kind: str) -> Sequence[Entity]:
         """All entities of a kind, in no particular order."""
-        return [entity for ref, entity in self.entities.items() if ref.kind == kind]
+        return self._kinds.get(kind, ())
+
+    @cached_property
+    def _kinds(self) -> Mapping[str, Sequence[Entity]]:
+        """Entities by kind: a plan asks a dozen times for those of one kind."""
+        found: dict[str, list[Entity]] = {}
+        for ref, entity in self.entities.items():
+            found.setdefault(ref.kind, []).append(entity)
+        return found
 
 
 class Need(NamedTuple):

@@ -6,7 +6,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from kxrecon import cursors, leftbehind, lockout, marking, moves, pause, rename, stopped, withheld
 from kxrecon.derive import Derivation
@@ -16,7 +16,7 @@ from kxrecon.kinds import World, kind
 from kxrecon.leaves import request_unknowns, shown_text
 from kxrecon.model import Action, Allow, Change, Entity, Finding, Position, Ref, State, Step
 from kxrecon.scope import Scope
-from kxrecon.tagged import canonical
+from kxrecon.tagged import canonical, encode, encoded
 from kxrecon.withheld import USERS, needs
 
 # Deleting one waits for every change of what may use it: whoever used it has let go by then.
@@ -46,12 +46,17 @@ class Plan:
     def digest(self) -> str:
         """SHA-256 over everything that will be sent and everything it was made from. ``created`` and the
         positions are excluded: exports go on running while a plan is reviewed."""
-        return hashlib.sha256(canonical(replace(self, created="", positions=()))).hexdigest()
+        return digest(encode(self))
 
     @property
     def blocked(self) -> bool:
         """True if something that the spec asks for cannot be planned: a handover, a missing right, a refusal."""
         return any(finding.kind in ("handover", "blocked") for finding in self.findings)
+
+
+def digest(document: Mapping[str, Any]) -> str:
+    """The digest of a plan that is encoded already (``tagged.encode``)."""
+    return hashlib.sha256(encoded({**document, "created": "", "positions": []})).hexdigest()
 
 
 def fingerprint(entity: Entity | None) -> str | None:

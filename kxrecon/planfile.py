@@ -15,19 +15,20 @@ from typing import Any
 from kxrecon import model
 from kxrecon.errors import PlanError
 from kxrecon.files import write_private
-from kxrecon.plan import Plan
-from kxrecon.tagged import canonical, decode, encode
+from kxrecon.plan import Plan, digest
+from kxrecon.tagged import decode, encode, encoded
 
 VERSION = 2
 
 
 def to_json(plan: Plan) -> dict[str, Any]:
     """The plan as JSON values, with its format version, its digest, and a seal that covers its time as well."""
-    return {"kxreconPlan": VERSION, "digest": plan.digest, "seal": _seal(plan), **encode(plan)}
+    document = encode(plan)
+    return {"kxreconPlan": VERSION, "digest": digest(document), "seal": _seal(document), **document}
 
 
-def _seal(plan: Plan) -> str:
-    return hashlib.sha256(canonical(plan)).hexdigest()
+def _seal(document: Mapping[str, Any]) -> str:
+    return hashlib.sha256(encoded(document)).hexdigest()
 
 
 def save(plan: Plan, path: Path) -> None:
@@ -48,7 +49,8 @@ def load(path: Path) -> Plan:
         raise PlanError(f"no plan is saved at {path}: run 'kxrecon plan SPEC' first") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise PlanError(f"{path} cannot be read as a plan ({type(error).__name__}): run plan again") from error
-    if (plan.digest, _seal(plan)) != (document.get("digest"), document.get("seal")):
+    told = encode(plan)
+    if (digest(told), _seal(told)) != (document.get("digest"), document.get("seal")):
         raise PlanError(f"{path} was changed after it was saved: run plan again")
     return plan
 

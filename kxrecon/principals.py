@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from kxrecon.errors import Problem
 from kxrecon.model import Text, Unknown
@@ -44,6 +45,7 @@ def is_guid(text: str) -> bool:
     return _GUID.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=4096)
 def parse(text: str) -> Fqn | None:
     """``aadgroup=<id>;<tenant>`` in parts; None if it is no such name."""
     prefix, equals, rest = text.strip().partition("=")
@@ -54,6 +56,7 @@ def parse(text: str) -> Fqn | None:
     return Fqn(known, name.strip(), tenant.strip())
 
 
+@lru_cache(maxsize=4096)
 def aliases(text: str) -> tuple[str, ...]:
     """The keys under which a directory should know the principal with this name, all lower-case.
 

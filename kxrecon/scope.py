@@ -37,8 +37,11 @@ class Directory:
 
     def symbol(self, *ids: str | None) -> str | None:
         """The spec's symbol for whoever has any of these ids; None if nobody is known."""
-        found = (self.symbols.get(one.lower()) for one in ids if one)
-        return next((symbol for symbol in found if symbol), None)
+        for one in ids:
+            symbol = self.symbols.get(one.lower()) if one else None
+            if symbol:
+                return symbol
+        return None
 
     def identity(self, shown: str) -> str | Hidden:
         """An identity that a service shows by an id: its symbol, else the id in lower case; hidden while a failed

@@ -3,35 +3,49 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any
+from functools import cache
+from typing import Any, Final
 
 from kxrecon import model
 from kxrecon.model import Deferred, Hidden, Ref, Secret, Unknown, Value
 
+_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
+_TAGGED: Final[Mapping[type, Callable[[Any], Any]]] = {
+    Ref: lambda ref: {"$ref": [ref.kind, *ref.name]},
+    Hidden: lambda hidden: {"$hidden": hidden.shown or True},
+    Secret: lambda secret: {"$secret": secret.variable},
+    Unknown: lambda unknown: {"$unknown": [encode(unknown.ref), unknown.attribute]},
+    Deferred: lambda deferred: {"$deferred": [deferred.function, encode(deferred.arguments)]},
+}
+
 
 def encode(value: Value) -> Any:
     """A canonical value or one of the plan's records as JSON values."""
-    if value is None or isinstance(value, str | int | float | bool):
+    kind = type(value)
+    if kind in _PLAIN:
         return value
-    if isinstance(value, Ref):
-        return {"$ref": [value.kind, *value.name]}
-    if isinstance(value, Hidden):
-        return {"$hidden": value.shown or True}
-    if isinstance(value, Secret):
-        return {"$secret": value.variable}
-    if isinstance(value, Unknown):
-        return {"$unknown": [encode(value.ref), value.attribute]}
-    if isinstance(value, Deferred):
-        return {"$deferred": [value.function, encode(value.arguments)]}
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: encode(getattr(value, field.name)) for field in fields(value)}
+    if kind is tuple or kind is list:
+        return [encode(item) for item in value]
     if isinstance(value, Mapping):
         return {str(key): encode(item) for key, item in value.items()}
-    if isinstance(value, tuple | list | frozenset | set):
-        return [encode(item) for item in (sorted(value) if isinstance(value, frozenset | set) else value)]
-    raise TypeError(f"a plan cannot hold a {type(value).__name__}")
+    if kind in _TAGGED:
+        return _TAGGED[kind](value)
+    names = _fields(kind)  # type: ignore[arg-type]  # mypy holds types for unhashable
+    if names is not None:
+        return {name: encode(getattr(value, name)) for name in names}
+    if isinstance(value, frozenset | set):
+        return encode(sorted(value))
+    if isinstance(value, str | int | float):  # an SDK's enumeration
+        return value
+    raise TypeError(f"a plan cannot hold a {kind.__name__}")
+
+
+@cache
+def _fields(kind: Hashable) -> tuple[str, ...] | None:
+    """The fields of a record's type; None if it is none."""
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else None
 
 
 def decode(value: Any) -> Value:
@@ -57,4 +71,9 @@ def decode(value: Any) -> Value:
 
 def canonical(value: Value) -> bytes:
     """Bytes that are equal exactly for equal values: what digests and fingerprints are made of."""
-    return json.dumps(encode(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return encoded(encode(value))
+
+
+def encoded(document: Any) -> bytes:
+    """The same of a value that is JSON already."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

@@ -13,6 +13,7 @@ from kxrecon.commands._files import JOURNAL
 from kxrecon.commands._options import variable_values
 from kxrecon.commands._wire import planes, wire_name
 from kxrecon.model import Finding
+from kxrecon.uncollected import uncollected
 
 if TYPE_CHECKING:
     from kxrecon.diff import Judge
@@ -42,7 +43,7 @@ def surroundings(spec: Spec) -> Scope:
 def plan(options: argparse.Namespace, spec: Spec) -> Plan:
     """Read the cluster and say what would change; writes nothing, and could not."""
     _gate.check_cluster(spec)
-    with planes(options, spec, spec.scope, read_only=True) as clients:
+    with planes(options, spec, spec.scope, read_only=True) as clients, uncollected():
         return plan_over(options, spec, clients)[0]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import takewhile
 from typing import Any, Final
@@ -31,8 +31,10 @@ def desire(document: Mapping[str, Any], scope: Scope) -> tuple[State, list[Probl
                 for found in module.desire(names, doc, scope):
                     if isinstance(found, Problem):
                         problems.append(found)
-                    elif entities.setdefault(found.ref, found) != found:
-                        problems.append(_contradiction(found, entities[found.ref]))
+                        continue
+                    other = entities.setdefault(found.ref, found)
+                    if other is not found and other != found:
+                        problems.append(_contradiction(found, other))
     return State(entities), problems
 
 
@@ -42,19 +44,16 @@ def _sections(module: Kind) -> Sequence[Path]:
     return several if several is not None else (module.SECTION,) if module.SECTION else ()
 
 
-def _entries(container: Any, pattern: Path, names: Path = ()) -> Iterator[tuple[Path, Any]]:
+def _entries(document: Any, pattern: Path) -> Iterable[tuple[Path, Any]]:
     """What stands for each ``*`` of a pattern, and the entry there."""
-    if not pattern:
-        yield names, container
-        return
-    if not isinstance(container, dict):
-        return
-    step, rest = pattern[0], pattern[1:]
-    if step == "*":
-        for name, inner in container.items():
-            yield from _entries(inner, rest, (*names, name))
-    elif step in container:
-        yield from _entries(container[step], rest, names)
+    found: list[tuple[Path, Any]] = [((), document)]
+    for step in pattern:
+        inside = [(names, one) for names, one in found if isinstance(one, dict)]
+        if step == "*":
+            found = [((*names, name), inner) for names, one in inside for name, inner in one.items()]
+        else:
+            found = [(names, one[step]) for names, one in inside if step in one]
+    return found
 
 
 def _contradiction(found: Entity, other: Entity) -> Problem:

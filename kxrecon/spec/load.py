@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +26,7 @@ from kxrecon.spec.secrets import Secrets, clear_secrets, with_secrets
 from kxrecon.spec.source import Source, SpecPath
 from kxrecon.spec.validate import validate
 from kxrecon.spec.variables import Expansion, Variable, declared, expandable
+from kxrecon.uncollected import uncollected
 
 
 @dataclass(frozen=True)
@@ -70,23 +69,11 @@ def load(
     ``variables`` are values from the command line, which win over ``KXRECON_VAR_name`` in ``environ``.
     Raises SpecError with all problems, in file order.
     """
-    with _without_gc():
+    with uncollected():
         sources, unreadable = read(paths)
         places = Places(tuple(sources))
         _stop(unreadable, places)
         return _load(sources, places, variables or {}, environ)
-
-
-@contextmanager
-def _without_gc() -> Iterator[None]:
-    """Loading makes hundreds of thousands of containers and no cycles: collecting costs a third of its time."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
 
 
 def _stop(problems: Sequence[Problem], places: Places) -> None:

@@ -76,7 +76,7 @@ def parse(file: str, text: str, *, pure: bool = False) -> Source | list[Problem]
     if not isinstance(document, dict):
         what = "the file is empty" if document is None else f"the file holds a {_word(document)}, not a mapping"
         return [Problem(what, place=Place(file, 1, 1), remedy="a spec begins with 'version: 1'")]
-    source = Source(file, text, document, reading.marks, aliases=reading.expanded > 0, nulls=reading.nulls)
+    source = Source(file, text, document, reading.marks, aliases=reading.expanded > 0, nulls=reading.values.nulls)
     return replace(source, problems=tuple(_duplicate(source, key, mark) for key, mark in reading.duplicates))
 
 
@@ -102,6 +102,20 @@ def _packed(mark: Any) -> int:
     return mark.line << SHIFT | mark.column  # type: ignore[no-any-return]
 
 
+class _Scalars(dict[str, Value]):
+    """The values of plain scalars by their texts, each resolved once; only a null is each time, to be noticed."""
+
+    nulls = False
+
+    def __missing__(self, text: str) -> Value:
+        value = resolve(text)
+        if value is None:
+            self.nulls = True
+        else:
+            self[text] = value
+        return value
+
+
 class _Reading:
     """The state of one pass over the events of a file."""
 
@@ -111,57 +125,60 @@ class _Reading:
         self.duplicates: list[tuple[str, int]] = []
         self.stack: list[_Open] = []
         self.anchors: dict[str, tuple[Value, int]] = {}
-        self.values: dict[str, Value] = {}
+        self.values = _Scalars()
         self.count = 0
         self.expanded = 0
-        self.nulls = False
         self.root: Value = None
         self.done = False
 
     def run(self) -> Value:
-        """Build the document: scalars here, because nearly every event is one, the rest by type."""
+        """Build the document: scalars here, because nearly every event is one, the rest by type.
+
+        What the loop needs of the innermost container stands in local names; ``key`` and ``count`` are handed over
+        and taken back where something else than a scalar comes.
+        """
         get, special, values, keys = self.get, self._special, self.values, dict[str, str]()
         top: _Open | None = None
+        container: Any = None
+        marks: list[int] = []
+        key: Any = None
+        count = 0
         while True:
             event = get()
             kind = type(event)
-            if kind is not ScalarEvent:
-                if kind is StreamEndEvent:
-                    return self.root
-                top = special(kind, event)
-                continue
-            self.count += 1
-            text, (plain, quoted) = event.value, event.implicit
-            if top is None or event.anchor is not None or not (plain or quoted):
-                self._rare_scalar(event)
-            elif top.key is not None:
-                top.container[top.key] = text if not plain else values[text] if text in values else self._plain(text)
-                top.key = None
-            elif type(top.container) is dict:
-                mark = event.start_mark
-                key = top.key = keys.setdefault(text, text)
-                if key in top.container:
-                    self._duplicate(top, key, mark)
-                else:
-                    top.marks.append(mark.line << SHIFT | mark.column)
-                    top.container[key] = None  # keeps the order of keys equal to that of marks
-            else:
-                top.marks.append(_packed(event.start_mark))
-                top.container.append(self._plain(text) if plain else text)
+            if kind is ScalarEvent and top is not None and event.anchor is None:
+                plain, quoted = event.implicit
+                if plain or quoted:
+                    count += 1
+                    if key is not None:
+                        container[key] = values[event.value] if plain else event.value
+                        key = None
+                        continue
+                    mark = event.start_mark
+                    position = mark.line << SHIFT | mark.column
+                    if type(container) is list:
+                        marks.append(position)
+                        container.append(values[event.value] if plain else event.value)
+                        continue
+                    key = keys.setdefault(event.value, event.value)
+                    if key in container:
+                        self._duplicate(container, marks, key, position)
+                    else:
+                        marks.append(position)
+                    continue
+            elif kind is StreamEndEvent:
+                return self.root
+            if top is not None:
+                top.key = key
+            self.count = count
+            top = special(kind, event)
+            count = self.count
+            if top is not None:
+                container, marks, key = top.container, top.marks, top.key
 
-    def _plain(self, text: str) -> Value:
-        """The value of a plain scalar not met before. Null is not remembered, to be noticed each time."""
-        value = resolve(text)
-        if value is None:
-            self.nulls = True
-        else:
-            self.values[text] = value
-        return value
-
-    def _duplicate(self, top: _Open, key: str, mark: Any) -> None:
-        position = _packed(mark)
+    def _duplicate(self, container: dict[str, Value], marks: list[int], key: str, position: int) -> None:
         self.duplicates.append((key, position))
-        top.marks[list(top.container).index(key)] = position
+        marks[list(container).index(key)] = position
 
     def _special(self, kind: type, event: Any) -> _Open | None:
         if kind is MappingStartEvent:
@@ -170,6 +187,8 @@ class _Reading:
             self._begin([], event)
         elif kind is MappingEndEvent or kind is SequenceEndEvent:
             self._end()
+        elif kind is ScalarEvent:
+            self._rare_scalar(event)
         elif kind is AliasEvent:
             self._alias(event)
         elif kind is DocumentStartEvent:
@@ -236,21 +255,20 @@ class _Reading:
 
     def _rare_scalar(self, event: Any) -> None:
         """A scalar with an anchor or a tag, or one that is the whole document."""
+        self.count += 1
         tag, mark = event.tag, _packed(event.start_mark)
         if tag is not None:
             self._check_tag(event)
         textual = tag in ("!", _TAGS + "str")
         plain = event.implicit[0] or (tag is not None and not textual)
-        value = resolve(event.value) if plain else event.value
-        self.nulls = self.nulls or value is None
+        value = self.values[event.value] if plain else event.value
         top = self.stack[-1] if self.stack else None
         if top is not None and type(top.container) is dict and top.key is None:
             value = top.key = event.value
             if value in top.container:
-                self._duplicate(top, value, event.start_mark)
+                self._duplicate(top.container, top.marks, value, mark)
             else:
                 top.marks.append(mark)
-                top.container[value] = None
         else:
             self._put(value, mark)
         if event.anchor is not None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from kxrecon.model import Answer, Failure, Read, Table
 
-DATABASES = 7
 SUBSCRIPTION = "/subscriptions/22222222-0000-4000-8000-000000000000"
-CLUSTER = f"{SUBSCRIPTION}/resourceGroups/data/providers/Microsoft.Kusto/clusters/telemetry"
+CLUSTERS = f"{SUBSCRIPTION}/resourceGroups/data/providers/Microsoft.Kusto/clusters"
+CLUSTER = f"{CLUSTERS}/telemetry"
 ACCOUNT = f"{SUBSCRIPTION}/resourceGroups/lake/providers/Microsoft.Storage/storageAccounts/contosolake"
 CONTAINER = f"{ACCOUNT}/blobServices/default/containers/archive"
 TENANT = "99999999-0000-4000-8000-000000000000"
@@ -29,15 +30,33 @@ def group_id(number: int) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"group{number}"))
 
 
-def feeds(count: int, database: int) -> range:
-    """The feeds of one of the databases, by number."""
-    return range(database, count, DATABASES)
+@dataclass(frozen=True)
+class Estate:
+    """``feeds`` feeds, spread evenly over ``databases``; ``cluster`` is the first part of the cluster's address."""
 
+    feeds: int
+    databases: int = 7
+    cluster: str = "telemetry"
 
-def spec(count: int, changed: float = 0.0) -> str:
-    """YAML of ``count`` feeds; ``changed`` is the share of exports whose interval differs from the cluster."""
-    every = round(1 / changed) if changed else 0
-    return HEAD + "".join(_database(count, database, every) for database in range(DATABASES))
+    def of(self, database: int) -> range:
+        """The feeds of one of the databases, by number."""
+        return range(database, self.feeds, self.databases)
+
+    def spec(self, changed: float = 0.0) -> str:
+        """YAML; ``changed`` is the share of exports whose interval differs from the cluster."""
+        every = round(1 / changed) if changed else 0
+        head = HEAD.replace("://telemetry.", f"://{self.cluster}.").replace(CLUSTER, f"{CLUSTERS}/{self.cluster}")
+        return head + "".join(_database(self.of(number), number, every) for number in range(self.databases))
+
+    def answer(self, read: Read) -> Answer:
+        """What a cluster that is as the spec wants it answers to a read."""
+        if read.plane == "arm":
+            return _arm(read)
+        if read.plane != "kusto":
+            return Failure("absent", "no such plane in this estate")
+        mine = self.of(int(read.target[2:])) if read.target.startswith("Db") else range(0)
+        answering = next(function for words, function in _ANSWERS.items() if words in read.text)
+        return answering(read, mine)
 
 
 HEAD = f"""version: 1
@@ -54,8 +73,7 @@ databases:
 """
 
 
-def _database(count: int, database: int, every: int) -> str:
-    mine = feeds(count, database)
+def _database(mine: range, database: int, every: int) -> str:
     groups = "".join(f"          - aadgroup={group_id(number)};{TENANT}\n" for number in mine)
     return (
         f"  Db{database}:\n    roles:\n      ingestors:\n        add:\n{groups}"
@@ -93,17 +111,6 @@ def _export(number: int, every: int) -> str:
         f"        intervalBetweenRuns: {interval}\n        forcedLatency: 10m\n        sizeLimit: 104857600\n"
         "        distributed: false\n        isDisabled: false\n"
     )
-
-
-def answer(read: Read, count: int) -> Answer:
-    """What a cluster that is as the spec wants it answers to a read."""
-    if read.plane == "arm":
-        return _arm(read)
-    if read.plane != "kusto":
-        return Failure("absent", "no such plane in this estate")
-    mine = feeds(count, int(read.target[2:])) if read.target.startswith("Db") else range(0)
-    answering = next(function for words, function in _ANSWERS.items() if words in read.text)
-    return answering(read, mine)
 
 
 POLICY_COLUMNS = ("PolicyName", "EntityName", "Policy", "ChildEntities", "EntityType")

@@ -7,20 +7,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import estate
+from tests.benchmarks.estate import Estate
 
 
 class _Generated:
     """A plane that makes its answers up and writes them down."""
 
-    def __init__(self, feeds: int) -> None:
-        self.feeds = feeds
+    def __init__(self, estate: Estate) -> None:
+        self.estate = estate
         self.written: list[dict[str, Any]] = []
 
     def read(self, read: Any) -> Any:
         from kxrecon.model import Failure, Table
 
-        answer = estate.answer(read, self.feeds)
+        answer = self.estate.answer(read)
         plain: Any = answer
         if isinstance(answer, Table):
             plain = {"columns": answer.columns, "rows": answer.rows}
@@ -41,13 +41,13 @@ def record(entities: int, folder: Path) -> tuple[Path, Path, Path]:
     from kxrecon.spec import load
     from kxrecon.surroundings import surroundings
 
-    feeds = entities // 4
+    estate = Estate(entities // 4)
     folder.mkdir(parents=True, exist_ok=True)
     plain, changed = folder / f"spec-{entities}.yaml", folder / f"changed-{entities}.yaml"
-    plain.write_text("name: spec\n" + estate.spec(feeds))
-    changed.write_text("name: spec\n" + estate.spec(feeds, changed=0.04))  # 1 % of entities: 4 % of exports
+    plain.write_text("name: spec\n" + estate.spec())
+    changed.write_text("name: spec\n" + estate.spec(changed=0.04))  # 1 % of entities: 4 % of exports
     loaded = load([str(plain)])
-    plane = _Generated(feeds)
+    plane = _Generated(estate)
     planes: Any = {"kusto": plane, "arm": plane, "adls": plane, "sql": plane}
     observe(surroundings(loaded.desired, loaded.scope), planes)
     answers = folder / f"answers-{entities}.json"

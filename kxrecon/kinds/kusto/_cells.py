@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 import orjson
 
-from kxrecon.kql import Columns, canonical_type, obfuscated, parse_timespan
+from kxrecon.kql import Columns, canonical_type, obfuscated
 from kxrecon.model import Answer, Hidden, Table
 
 _MASKED = re.compile(r"""\b[hH]@?(?:'\*+'|"\*+"|```\*+```|~~~\*+~~~)""")
@@ -45,18 +46,14 @@ def text_cell(cell: Any) -> str | None:
     return str(cell) if cell not in (None, "") else None
 
 
-@lru_cache(maxsize=4096)
-def ticks_cell(cell: str | int | None) -> int | None:
-    """A timespan in ticks; None where none is set."""
-    return parse_timespan(cell)
-
-
 def cells(table: Table, *names: str) -> Callable[[Any], tuple[Any, ...]]:
     """A function from a row to the cells of the named columns, None for a column that is not there.
 
     A name may offer several spellings: ``Policy|Policies``.
     """
     places = tuple(table.index(*name.split("|")) for name in names)
+    if len(places) > 1 and None not in places:
+        return itemgetter(*places)
 
     def pick(row: Any) -> tuple[Any, ...]:
         return tuple([None if place is None else row[place] for place in places])

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from kxrecon.kinds.kusto._cells import json_cell, json_key, ticks_cell
+from kxrecon.kinds.kusto._cells import json_cell, json_key
 from kxrecon.kinds.kusto._draft import Draft, nearest
 from kxrecon.kql import Columns, identifier, parse_timespan, show_timespan, string, timespan, unquote
 from kxrecon.model import HIDDEN, Hidden, Value
@@ -207,7 +207,7 @@ def _observed(record: Mapping[str, Any], dated: set[str]) -> Partition:
         return {"name": name, "type": "long", "function": "hash", "column": column, "argument": record.get("Mod")}
     argument: int | Hidden | None = None
     if function == "bin":
-        size = next((ticks_cell(record[key]) for key in _ARGUMENTS if record.get(key) is not None), None)
+        size = next((parse_timespan(record[key]) for key in _ARGUMENTS if record.get(key) is not None), None)
         argument = HIDDEN if size is None else size
     kind = "datetime" if function or name in dated else "string"
     return {"name": name, "type": kind, "function": function, "column": column, "argument": argument}

@@ -16,7 +16,7 @@ from kxrecon import kql
 from kxrecon.errors import Problem
 from kxrecon.kinds import World
 from kxrecon.kinds.kusto import _export_spec, _reads, _stopped_by
-from kxrecon.kinds.kusto._cells import bool_cell, cells, json_cell, json_key, shown_text, ticks_cell
+from kxrecon.kinds.kusto._cells import bool_cell, cells, json_cell, json_key, shown_text
 from kxrecon.kinds.kusto._draft import Draft, one_of
 from kxrecon.kinds.kusto._export_command import step
 from kxrecon.kinds.kusto._script import export_identities
@@ -110,16 +110,21 @@ def observe(answers: Answers, scope: Scope) -> Iterable[Entity | Reading | Gap]:
         elif isinstance(answer, Table):
             script = None if _shows_identity(answer) else export_identities(answers.get(_reads.csl_script(database)))
             seen = list(_observed(database, answer, script, scope))
-            journal = answers.get(_stopped_by.journal(database))
-            readings = [one for one in seen if isinstance(one, Reading)]
-            told = _stopped_by.told(readings, journal) if isinstance(journal, Table) else {}
-            for found in seen:
-                if isinstance(found, Entity):
-                    yield found
-                    continue
-                full = replace(found, values={**found.values, **told.get(found.ref.name[1], {})})
-                failures = answers.get(_reads.export_failures(*found.ref.name))
-                yield _with_failures(full, failures) if isinstance(failures, Table) else full
+            yield from _with_causes(database, seen, answers) if _stopped(answer) else seen
+
+
+def _with_causes(database: str, seen: Sequence[Entity | Reading], answers: Answers) -> Iterator[Entity | Reading]:
+    """The same, where it was asked why exports are disabled, with what the journal and their failures tell."""
+    journal = answers.get(_stopped_by.journal(database))
+    readings = [one for one in seen if isinstance(one, Reading)]
+    told = _stopped_by.told(readings, journal) if isinstance(journal, Table) else {}
+    for found in seen:
+        if isinstance(found, Entity):
+            yield found
+            continue
+        full = replace(found, values={**found.values, **told.get(found.ref.name[1], {})})
+        failures = answers.get(_reads.export_failures(*found.ref.name))
+        yield _with_failures(full, failures) if isinstance(failures, Table) else full
 
 
 def _with_failures(reading: Reading, failures: Table) -> Reading:
@@ -155,8 +160,8 @@ def _observed(
             "to": to,
             "query": shown_text(kql.normalise_query(query or "")),
             "over": _tables(json_key(tables or ""), database),
-            "intervalBetweenRuns": ticks_cell(interval),
-            "forcedLatency": ticks_cell(latency),
+            "intervalBetweenRuns": kql.parse_timespan(interval),
+            "forcedLatency": kql.parse_timespan(latency),
             **known,
             "managedIdentity": symbol,
             "isDisabled": bool_cell(disabled),

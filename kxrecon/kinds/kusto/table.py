@@ -152,7 +152,7 @@ def _policies(answer: Answer | None) -> dict[str, bool]:
 
 def adopt(desired: Entity, observed: Entity) -> Entity:
     """Columns that only the service has stay; where nothing is to be added, its order is the order."""
-    if "columns" not in desired.fields:
+    if "columns" not in desired.fields or desired.fields["columns"] == observed.fields["columns"]:
         return desired
     wanted = dict(desired.fields["columns"])
     seen = observed.fields["columns"]
