@@ -18,7 +18,9 @@ def main() -> int:
 
     # A command is short and makes few cycles: they are looked for seldom, or it costs a tenth of its time.
     gc.set_threshold(50_000, 20, 20)
-    return run(sys.argv[1:])
+    code = run(sys.argv[1:])
+    gc.freeze()  # nor at the end, when everything goes anyway
+    return code
 
 
 if __name__ == "__main__":

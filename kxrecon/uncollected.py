@@ -9,7 +9,8 @@ from contextlib import contextmanager
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """No collection of cycles inside: it would cost a third of the time of loading a large spec.
+    """No collection of cycles inside: it would cost a third of the time of loading a large spec. What was made is left
+    out of later ones too: it goes when the last reference to it does.
 
     The collector is one for all threads: another one's end may switch it on again early, which only costs time.
     """
@@ -18,5 +19,6 @@ def uncollected() -> Iterator[None]:
     try:
         yield
     finally:
+        gc.freeze()
         if was:
             gc.enable()

@@ -1,28 +1,18 @@
-"""What the benchmark measures, each in a process of its own: ``python -m tests.benchmarks.cases CASE SPEC ANSWERS``.
+"""What the benchmark measures, each in a process of its own: ``python -m tests.benchmarks.cases CASE [ARGUMENT…]``.
 
-Prints one JSON line: seconds since the process began, peak MiB, requests sent.
+Prints what the process tells of itself on its last line, as JSON: peak MiB, requests sent.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
-import os
 import sys
-import time
+from collections.abc import Iterator
 from typing import Any
 
-
-def _since_start() -> float:
-    """Seconds since this process was created, interpreter start-up included."""
-    ticks = int(open("/proc/self/stat").read().rsplit(")", 1)[1].split()[19])  # noqa: SIM115
-    uptime = float(open("/proc/uptime").read().split()[0])  # noqa: SIM115
-    return uptime - ticks / os.sysconf("SC_CLK_TCK")
-
-
-def _peak_mib() -> float:
-    """The largest resident size of this program; getrusage would count the parent's before exec as well."""
-    with open("/proc/self/status") as file:
-        return next(int(line.split()[1]) / 1024 for line in file if line.startswith("VmHWM"))
+from tests.benchmarks.measure import peak_mib
 
 
 def floor(spec: str, answers: str) -> int:
@@ -87,14 +77,21 @@ def _decode(answers: str) -> None:
                     orjson.loads(cell)
 
 
-class _Recorded:
+class Recorded:
     """A plane that answers from a file, decoded when the plan begins, as a client would decode it."""
 
-    def __init__(self, answers: dict[tuple[Any, ...], Any]) -> None:
-        self.answers = answers
+    def __init__(self, answers: str) -> None:
+        import orjson
+
+        with open(answers, "rb") as file:
+            self.answers = {
+                (a["plane"], a["target"], a["text"], tuple((k, v) for k, v in a["arguments"])): a["answer"]
+                for a in orjson.loads(file.read())
+            }
         self.requests = 0
 
     def read(self, read: Any) -> Any:
+        """The recorded answer to a read."""
         from kxrecon.model import Failure, Table
 
         self.requests += 1
@@ -105,52 +102,66 @@ class _Recorded:
             return Failure(*answer["failure"])
         return answer
 
+    def close(self) -> None:
+        """Nothing is open."""
 
-def plan(spec: str, answers: str) -> int:
-    """A plan whose answers are already here: the offline part, printed as text."""
-    import gc
+    @property
+    def planes(self) -> Any:
+        """This for every plane."""
+        return dict.fromkeys(("kusto", "arm", "adls", "sql"), self)
 
-    import orjson
 
-    gc.disable()
+def verb(*argv: str) -> dict[str, float]:
+    """A command of kxrecon as it is."""
+    from kxrecon.__main__ import main
+
+    sys.argv = ["kxrecon", *argv]
+    with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.suppress(SystemExit):
+        assert main() == 0, said.getvalue()
+    return {}
+
+
+def plan(spec: str, answers: str) -> dict[str, float]:
+    """``kxrecon plan``, the whole verb with lint pack, saved file and text, its answers taken from a file."""
+    from kxrecon.commands import _flow
+
+    plane = Recorded(answers)
+
+    @contextlib.contextmanager
+    def planes(*_: Any, **__: Any) -> Iterator[Any]:
+        yield plane.planes
+
+    _flow.planes = planes
+    verb("plan", spec, "--brief", "--out", answers + ".plan")
+    return {"requests": plane.requests}
+
+
+def offline(spec: str, answers: str) -> dict[str, float]:
+    """What of it has to be done whoever asks: spec, validation, canonical forms, comparison, order."""
     from kxrecon.cli import parser
     from kxrecon.commands import _flow
-    from kxrecon.report import text
+    from kxrecon.uncollected import uncollected
 
-    options = parser("plan").parse_args(["plan", spec])
-    loaded = _flow.load(options)
-    with open(answers, "rb") as file:
-        recorded = {
-            (a["plane"], a["target"], a["text"], tuple((k, v) for k, v in a["arguments"])): a["answer"]
-            for a in orjson.loads(file.read())
-        }
-    plane = _Recorded(recorded)
-    planes: Any = {"kusto": plane, "arm": plane, "adls": plane, "sql": plane}
-    whole, _ = _flow.plan_over(options, loaded, planes)
-    print(len(str(text.plan(whole, requests=False))), len(whole.actions), file=sys.stderr)
-    if "changed" not in spec and whole.actions:
-        raise AssertionError(f"the estate is not converged: {whole.actions[0]}")
-    return plane.requests
+    plane = Recorded(answers)
+    with uncollected():
+        options = parser("plan").parse_args(["plan", spec])
+        made, _ = _flow.plan_over(options, _flow.load(options), plane.planes, lint=False)
+    assert not made.actions, made.actions[0]
+    return {"requests": plane.requests}
 
 
-def validate(spec: str, answers: str) -> int:
-    """``kxrecon validate``."""
-    from kxrecon.cli import main
-
-    return main(["validate", spec])
-
-
-def check_jsonschema(spec: str, answers: str) -> int:
-    """The generic validator on the same file and schema."""
+def check_jsonschema(spec: str, parser: str) -> dict[str, float]:
+    """The generic validator on the same file and schema; with ``parser`` plain as ``pip install check-jsonschema`` makes
+    it, without the C parser that kxrecon brings into this environment."""
+    if parser == "plain":
+        sys.modules["_ruamel_yaml"] = None  # type: ignore[assignment]
     from check_jsonschema import main  # type: ignore[import-not-found]
 
     main(["--schemafile", "schemas/kxrecon.schema.json", spec], standalone_mode=False)
-    return 0
+    return {}
 
 
 if __name__ == "__main__":
-    case, spec_path, answers_path = sys.argv[1:4]
-    requests = globals()[case](spec_path, answers_path)
-    seconds = _since_start()
-    peak = _peak_mib()
-    print(json.dumps({"seconds": seconds, "mib": peak, "requests": requests, "at": time.time()}))
+    told = globals()[sys.argv[1]](*sys.argv[2:])
+    print()
+    print(json.dumps({**(told if isinstance(told, dict) else {}), "mib": peak_mib()}))
