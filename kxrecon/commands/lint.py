@@ -60,6 +60,6 @@ def placed(spec: Spec, checked: Checked) -> list[tuple[Lint, Place | None]]:
     """The findings with their places, in file order."""
     from kxrecon.lint.place import Placing
 
-    placing = Placing(spec)
+    placing = Placing(spec, checked.findings)
     found = [(one, placing.place(one)) for one in checked.findings]
     return sorted(found, key=lambda pair: (pair[1].file, pair[1].line, pair[1].column) if pair[1] else ("", 0, 0))

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from kxrecon.errors import Place
 from kxrecon.lint.rules import Lint
 from kxrecon.spec import Spec
-from kxrecon.spec.inside import Visible, scalar, whole
+from kxrecon.spec.inside import Visible, scalars, whole
 
 FILES = {"query": "queryFile", "body": "bodyFile"}
 
 
 class Placing:
-    """Finds the places of a spec's findings; each text is taken apart once."""
+    """Finds the places of a spec's findings, all of them known from the start: each file is read once for all."""
 
-    def __init__(self, spec: Spec) -> None:
+    def __init__(self, spec: Spec, findings: Iterable[Lint]) -> None:
         self._spec = spec
+        self._keys = {one.path: spec.place(one.path) for one in findings if one.offset is not None}
+        self._scalars: dict[str, Mapping[Place, Visible]] = {}
         self._texts = {entity.path: entity.fields for entity in spec.desired.entities.values()}
         self._known: dict[tuple[str | int, ...], Visible | None] = {}
 
@@ -37,9 +40,16 @@ class Placing:
         file = self._beside(finding.path)
         if file is not None:
             return self._read(file)
-        key = self._spec.place(finding.path)
-        source = next((one for one in self._spec.places.sources if key and one.file == key.file), None)
-        return scalar(source, key) if source is not None and key is not None else None
+        key = self._keys.get(finding.path)
+        return self._within(key.file).get(key) if key is not None else None
+
+    def _within(self, file: str) -> Mapping[Place, Visible]:
+        """The scalars of one file of the spec that findings speak of."""
+        if file not in self._scalars:
+            source = next(one for one in self._spec.places.sources if one.file == file)
+            keys = [key for key in self._keys.values() if key is not None and key.file == file]
+            self._scalars[file] = scalars(source, keys)
+        return self._scalars[file]
 
     def _read(self, path: tuple[str | int, ...]) -> Visible | None:
         """The file that a path of the spec names, as it is now."""

@@ -8,8 +8,10 @@ quotes there are escapes too, which are read here. Whatever does not come out eq
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from ruamel.yaml.events import AliasEvent, ScalarEvent, StreamEndEvent
@@ -44,8 +46,15 @@ class Visible:
             return None
         before = len("".join(text[:offset].split()))
         index = self.indices[skipped + min(before, len(shown) - 1)]
-        start = self.source.rfind("\n", 0, index) + 1
-        return Place(self.file, self.source.count("\n", 0, index) + 1, index - start + 1)
+        starts = _lines(self.source)
+        line = bisect_right(starts, index)
+        return Place(self.file, line, index - starts[line - 1] + 1)
+
+
+@lru_cache(maxsize=16)
+def _lines(text: str) -> list[int]:
+    """Where the lines of a text begin: counted once, however many places in it are asked for."""
+    return [0, *(found.end() for found in re.finditer("\n", text))]
 
 
 def whole(file: str, text: str) -> Visible:
@@ -54,32 +63,35 @@ def whole(file: str, text: str) -> Visible:
     return Visible(file, text, "".join(text[index] for index in indices), indices)
 
 
-def scalar(source: Source, key: Place) -> Visible | None:
-    """The scalar that is the value of the key at a place; None if that key has another value."""
-    event = _value(source.text, (key.line - 1) << SHIFT | key.column - 1)
-    if event is None:
-        return None
-    pairs = list(_visible(source.text, event))
-    shown = "".join(char for _, char in pairs)
-    if shown != "".join(event.value.split()):
-        return None
-    return Visible(source.file, source.text, shown, [index for index, _ in pairs])
+def scalars(source: Source, keys: Collection[Place]) -> Mapping[Place, Visible]:
+    """The scalars that are the values of the keys at these places, all in one reading of the file. A key that has
+    another value is left out."""
+    found: dict[Place, Visible] = {}
+    for key, event in _values(source.text, {(key.line - 1) << SHIFT | key.column - 1: key for key in keys}):
+        pairs = list(_visible(source.text, event))
+        shown = "".join(char for _, char in pairs)
+        if shown == "".join(event.value.split()):
+            found[key] = Visible(source.file, source.text, shown, [index for index, _ in pairs])
+    return found
 
 
-def _value(text: str, wanted: int) -> Any:
-    """The event of the scalar behind the key at a packed position, that of its anchor behind an alias."""
-    get, found, anchors = events(text), False, dict[str, Any]()
+def _values(text: str, wanted: Mapping[int, Place]) -> Iterator[tuple[Place, Any]]:
+    """The events of the scalars behind the keys at packed positions, that of its anchor behind an alias."""
+    get, anchors = events(text), dict[str, Any]()
+    key: Place | None = None
     while True:
         event = get()
         kind = type(event)
         if kind is StreamEndEvent:
-            return None
-        if found:
-            return event if kind is ScalarEvent else anchors.get(event.anchor) if kind is AliasEvent else None
+            return
+        value = event if kind is ScalarEvent else anchors.get(event.anchor) if kind is AliasEvent else None
+        if key is not None and value is not None:
+            yield key, value
+        key = None
         if kind is ScalarEvent:
             if event.anchor is not None:
                 anchors[event.anchor] = event
-            found = event.start_mark.line << SHIFT | event.start_mark.column == wanted
+            key = wanted.get(event.start_mark.line << SHIFT | event.start_mark.column)
 
 
 def _visible(text: str, event: Any) -> Iterator[tuple[int, str]]:

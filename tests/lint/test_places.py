@@ -14,7 +14,7 @@ from kxrecon.commands.lint import findings, placed
 from kxrecon.errors import Place
 from kxrecon.kql_text import normalise_query
 from kxrecon.spec import load, yaml
-from kxrecon.spec.inside import scalar, whole
+from kxrecon.spec.inside import scalars, whole
 from kxrecon.spec.yaml import parse
 
 HEAD = """\
@@ -176,7 +176,7 @@ def taken_apart(written, pure):
             patch.setattr(yaml, "CParser", None)
         source = parse("f.yaml", written)
         value = None if isinstance(source, list) else source.document.get("query")
-        return (scalar(source, Place("f.yaml", 2, 1)) if isinstance(value, str) else None), value
+        return (scalars(source, [at := Place("f.yaml", 2, 1)]).get(at) if isinstance(value, str) else None), value
 
 
 @pytest.mark.parametrize("pure", [False, True], ids=["C", "Python"])
