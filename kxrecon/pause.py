@@ -22,10 +22,11 @@ GROUND = frozenset({"external_table", "table", "continuous_export"})
 def around(nodes: Sequence[Node], by_ref: Mapping[Ref, Node], world: World) -> list[Node]:
     """The nodes, with a disable before and an enable after every change under a running export."""
     result = list(nodes)
+    running = _running(world)
     for node in nodes:
         for change in node.changes:
             if change.verb == "update" and not {_top(part.field) for part in change.fields} <= _HARMLESS:
-                for export in _running_on(change.ref, world):
+                for export in running.get(change.ref, ()):
                     result.extend(_pause(export, node, by_ref, world))
     return _once(result)
 
@@ -47,16 +48,17 @@ def _top(field: str) -> str:
     return field.split("[", 1)[0]
 
 
-def _running_on(ref: Ref, world: World) -> list[Entity]:
-    """Observed, enabled exports that write to this external table or read this table as a fact."""
-    exports = world.observed.of_kind("continuous_export")
-    running = [export for export in exports if export.fields.get("isDisabled") is False]
-    here = [export for export in running if export.ref.name[0] == ref.name[0]]
-    if ref.kind == "external_table":
-        return [export for export in here if export.fields.get("to") == ref.name[1]]
-    if ref.kind == "table":
-        return [export for export in here if ref.name[1] in (export.fields.get("over") or ())]
-    return []
+def _running(world: World) -> Mapping[Ref, Sequence[Entity]]:
+    """Observed, enabled exports by the external table that they write to and by each of their fact tables."""
+    found: dict[Ref, list[Entity]] = {}
+    for export in world.observed.of_kind("continuous_export"):
+        if export.fields.get("isDisabled") is not False:
+            continue
+        database = export.ref.name[0]
+        tables = [Ref("table", (database, name)) for name in dict.fromkeys(export.fields.get("over") or ())]
+        for ref in (Ref("external_table", (database, str(export.fields.get("to")))), *tables):
+            found.setdefault(ref, []).append(export)
+    return found
 
 
 def _pause(export: Entity, node: Node, by_ref: Mapping[Ref, Node], world: World) -> list[Node]:
@@ -89,19 +91,17 @@ def _steps(before: Entity, after: Entity, phase: str, world: World) -> tuple[Ste
 def _once(nodes: Sequence[Node]) -> list[Node]:
     """One disable and one enable per export, however many changes happen under it."""
     kept: dict[tuple[str, ...], Node] = {}
+    merged: dict[int, Node] = {}  # by the identity of a node that is left out, the one that stands for it
     result: list[Node] = []
     for node in nodes:
         if not node.steps or node.steps[0].phase == "apply":
             result.append(node)
         elif node.key in kept:
-            _merge(kept[node.key], node, nodes)
+            kept[node.key].after.extend(node.after)
+            merged[id(node)] = kept[node.key]
         else:
             kept[node.key] = node
             result.append(node)
+    for node in result if merged else ():
+        node.after[:] = [merged.get(id(other), other) for other in node.after]
     return result
-
-
-def _merge(kept: Node, extra: Node, nodes: Sequence[Node]) -> None:
-    kept.after.extend(extra.after)
-    for node in nodes:
-        node.after[:] = [kept if other is extra else other for other in node.after]

@@ -100,7 +100,8 @@ def draft(derivation: Derivation, observed: State, scope: Scope, given: Circumst
     own, claimed = _marks(derivation.desired, observed, differences, scope) if given.mark else ((), ())
     nodes = _nodes([*changes, *own], derivation.needs, world)
     nodes, refused = withheld.without_refused(nodes)
-    actions = tuple(_told(_without_restart(action, given.paused), differences) for action in _actions(order(nodes)))
+    judged = _judged(differences)
+    actions = tuple(_told(_without_restart(action, given.paused), judged) for action in _actions(order(nodes)))
     findings = (
         *withheld.standstill(observed),
         *derivation.findings,
@@ -129,11 +130,19 @@ def _without_restart(action: Action, paused: frozenset[Ref]) -> Action:
     return action if len(kept) == len(action.hazards) else replace(action, hazards=kept)
 
 
-def _told(action: Action, differences: Differences) -> Action:
-    """The action with what a judge said of the fields that it changes."""
-    changed = {change.ref for change in action.changes} if differences.why else frozenset()
+def _judged(differences: Differences) -> Mapping[Ref, Sequence[str]]:
+    """What a judge said of fields that differ, by ref."""
     unsure = frozenset(differences.unverifiable)
-    notes = [f"{key[1]}: {why}" for key, why in differences.why.items() if key[0] in changed and key not in unsure]
+    found: dict[Ref, list[str]] = {}
+    for (ref, name), why in differences.why.items():
+        if (ref, name) not in unsure:
+            found.setdefault(ref, []).append(f"{name}: {why}")
+    return found
+
+
+def _told(action: Action, judged: Mapping[Ref, Sequence[str]]) -> Action:
+    """The action with what a judge said of the fields that it changes."""
+    notes = [note for ref in dict.fromkeys(change.ref for change in action.changes) for note in judged.get(ref, ())]
     return replace(action, notes=(*action.notes, *notes)) if notes else action
 
 
