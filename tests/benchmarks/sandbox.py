@@ -47,7 +47,10 @@ def served(folder: Path) -> Iterator[Served]:
     (folder / "inventory.json").write_text(json.dumps(INVENTORY))
     command = [sys.executable, "-u", "-m", "kxrecon", "sandbox", "serve", "--sandbox-file", str(folder / "bench.db")]
     with subprocess.Popen(
-        [*command, "--inventory", str(folder / "inventory.json")], stdout=subprocess.PIPE, text=True
+        [*command, "--inventory", str(folder / "inventory.json")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     ) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
