@@ -1,13 +1,14 @@
 """Reading the observed state: equal questions once, all concurrently, in at most four rounds.
 
 A round asks what the kinds can name so far; its answers teach the directory (who has which object
-id, which host is which account), and that lets the kinds name more.
+id, which host is which account), and that lets the kinds name more. The few answers that teach are waited for
+first, so that what they let the kinds name is asked while the rest of the round is still on its way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from kxrecon.errors import PlaneError
@@ -56,15 +57,23 @@ def observe(scope: Scope, planes: Planes, *, kinds: Sequence[str] | None = None,
     """Read everything that the kinds ask for and turn it into a State. Refusals become gaps, never exceptions."""
     names = managed_kinds(scope) if kinds is None else tuple(kinds)
     known: dict[Read, Answer] = {}
+    waiting: dict[Read, Future[Answer]] = {}
     scope = replace(scope, directory=learn(scope, {}))
     with ThreadPoolExecutor(workers, thread_name_prefix="read") as pool:
-        for _ in range(ROUNDS):
-            wanted = [read for read in _wanted(names, scope, known) if read not in known]
-            if not wanted:
-                break
-            for read, answer in zip(wanted, pool.map(lambda read: planes[read.plane].read(read), wanted), strict=True):
-                known[read] = answer
-            scope = replace(scope, directory=learn(scope, known))
+        try:
+            for _ in range(2 * ROUNDS):  # each round is waited for twice: for what teaches, and for all of it
+                for read in _wanted(names, scope, known):
+                    if read not in known and read not in waiting:
+                        waiting[read] = pool.submit(planes[read.plane].read, read)
+                if not waiting:
+                    break
+                teaching = frozenset(_wanted((name for name in TEACHERS if name in names), scope, known))
+                for read in [read for read in waiting if read in teaching] or list(waiting):
+                    known[read] = waiting.pop(read).result()
+                scope = replace(scope, directory=learn(scope, known))
+        finally:
+            for future in waiting.values():
+                future.cancel()
     return Observation(interpret(names, known, scope), scope, known)
 
 

@@ -28,6 +28,7 @@ def phase(spec: str, answers: str) -> dict[str, float]:
     asked: Counter[tuple[str, str]] = Counter()
     times: list[float] = []
     rounds: list[int] = []
+    named: set[Any] = set()
 
     class Waiting:
         def read(self, read: Any) -> Any:
@@ -42,7 +43,8 @@ def phase(spec: str, answers: str) -> dict[str, float]:
 
     def counted(names: Any, scope: Any, known: Any) -> list[Any]:
         found = wanted(names, scope, known)
-        rounds.append(sum(read not in known for read in found))
+        rounds.append(len(set(found) - named))
+        named.update(found)
         return found
 
     observe._wanted = counted
