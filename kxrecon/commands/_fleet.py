@@ -17,7 +17,7 @@ from kxrecon.commands._exit import DONE, FAILED, INTERRUPTED, PENDING
 from kxrecon.commands._files import STATE
 from kxrecon.commands._options import variable_values
 from kxrecon.commands._terminal import show, write
-from kxrecon.commands._wire import planes_on, sandbox_file, wire
+from kxrecon.commands._wire import asks_server, planes_on, sandbox_file, wire
 from kxrecon.errors import KxreconError, PlanError
 from kxrecon.fleet import Member, claims, members, shard
 from kxrecon.report.fleet import Row, markdown, summary, text
@@ -88,7 +88,8 @@ def _row(options: argparse.Namespace, member: Member, chosen: Wire, judge: Judge
     try:
         spec = _flow.load(options, member.files)
         _gate.check_cluster(spec)
-        with planes_on(chosen, spec, spec.scope, read_only=True) as clients:
+        asked = asks_server(options)
+        with planes_on(chosen, spec, spec.scope, read_only=True, rehearses=asked) as clients:
             plan, _ = _flow.plan_over(options, spec, clients)
     except KxreconError as error:
         return Row(member.name, member.cluster, member.wave, FAILED, error=str(error))

@@ -54,7 +54,7 @@ def plan_over(
 
     PlaneError where the cluster cannot be asked at all.
     """
-    from kxrecon.commands._linted import linted
+    from kxrecon.commands._linted import linted, server
     from kxrecon.derive import derive
     from kxrecon.journal import history
     from kxrecon.observe import observe, require_cluster
@@ -67,7 +67,7 @@ def plan_over(
     circumstances = Circumstances(past.paused, spec.allow, _marks(options), _judge(options, derived.desired))
     made = draft(derived, seen.state, seen.scope, circumstances)
     made = _told(made, past, spec.desired, seen.state)
-    made = linted(made, spec, seen) if lint else made
+    made = linted(made, spec, seen, server(options, spec, seen, made.actions, clients)) if lint else made
     created = datetime.now(UTC).isoformat(timespec="seconds")
     given = {name: value for name, value in variable_values(options.variables).items() if name not in spec.secrets}
     return make(spec, made, seen.scope, wire=wire_name(options), created=created, variables=given), seen

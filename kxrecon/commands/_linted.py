@@ -2,34 +2,52 @@
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kxrecon.model import Finding, Ref
+from kxrecon.commands._wire import asks_server
+from kxrecon.model import Action, Finding, Plane, Ref
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from kxrecon.lint import Checked
+    from kxrecon.lint.pack import Asking
     from kxrecon.observe import Observation
     from kxrecon.plan import Draft
+    from kxrecon.planes import PlaneClient
     from kxrecon.spec import Spec
 
 
-def linted(made: Draft, spec: Spec, seen: Observation) -> Draft:
+def server(
+    options: argparse.Namespace,
+    spec: Spec,
+    seen: Observation,
+    actions: Sequence[Action],
+    clients: Mapping[Plane, PlaneClient],
+) -> Asking | None:
+    """Who asks the server about a plan's queries and definitions; None if nobody is to (``--server-check``)."""
+    if not asks_server(options):
+        return None
+    from kxrecon.lint.server import Server
+
+    return Server(clients["kusto"], seen.scope, actions, spec.secrets, options.max_parallel).judge
+
+
+def linted(made: Draft, spec: Spec, seen: Observation, ask: Asking | None) -> Draft:
     """A draft with the pack's findings: errors as what is wrong, the rest as notes.
 
     The language service is left to ``kxrecon lint``: it takes a second to start, and milliseconds for each query.
     """
     from kxrecon.lint import check
 
-    checked = check(spec.document, spec.desired, seen.state, gone=deleted(made), deep=False)
+    checked = check(spec.document, spec.desired, seen.state, gone=deleted(made.actions), deep=False, ask=ask)
     return replace(made, findings=(*made.findings, *_findings(checked, spec)))
 
 
-def deleted(made: Draft) -> frozenset[Ref]:
-    """What the plan takes away."""
-    return frozenset(ref for action in made.actions if action.verb == "delete" for ref in action.refs)
+def deleted(actions: Sequence[Action]) -> frozenset[Ref]:
+    """What a plan takes away."""
+    return frozenset(ref for action in actions if action.verb == "delete" for ref in action.refs)
 
 
 def _findings(checked: Checked, spec: Spec) -> Iterator[Finding]:
@@ -40,4 +58,4 @@ def _findings(checked: Checked, spec: Spec) -> Iterator[Finding]:
             yield Finding("wrong", ref, f"{one.code} {one.message}", one.remedy)
         else:
             yield Finding("note", ref, f"{one.severity} {one.code}: {one.message}", one.remedy)
-    yield from (Finding("note", None, why) for why in checked.unchecked)
+    yield from (Finding("note", None, why) for why in (*checked.unchecked, *checked.told))

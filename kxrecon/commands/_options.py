@@ -81,6 +81,15 @@ def reassert(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def server_check(parser: argparse.ArgumentParser) -> None:
+    """``--server-check``."""
+    parser.add_argument(
+        "--server-check",
+        action="store_true",
+        help="let the server judge each query and, by a dry run that keeps nothing, each external table to write",
+    )
+
+
 def count(text: str) -> int:
     """A number from 1 to 64."""
     number = int(text) if text.isascii() and text.isdigit() else 0

@@ -74,18 +74,31 @@ def planes_of(
     options: argparse.Namespace, spec: Spec | None, scope: Scope, *, read_only: bool
 ) -> Iterator[Mapping[Plane, PlaneClient]]:
     """The same where there may be no spec yet."""
-    with wire(options, *(() if spec is None else (spec,))) as chosen, planes_on(chosen, spec, scope, read_only) as made:
+    asked = read_only and asks_server(options)
+    with (
+        wire(options, *(() if spec is None else (spec,))) as chosen,
+        planes_on(chosen, spec, scope, read_only, rehearses=asked) as made,
+    ):
         yield made
 
 
+def asks_server(options: argparse.Namespace) -> bool:
+    """Whether the server is to judge queries and definitions itself: ``--server-check``, where a verb has it."""
+    return bool(getattr(options, "server_check", False))
+
+
 @contextmanager
-def planes_on(chosen: Wire, spec: Spec | None, scope: Scope, read_only: bool) -> Iterator[Mapping[Plane, PlaneClient]]:
-    """All planes of one cluster over a wire that is open, closed at the end."""
-    from kxrecon.planes.connect import connect
+def planes_on(
+    chosen: Wire, spec: Spec | None, scope: Scope, read_only: bool, *, rehearses: bool = False
+) -> Iterator[Mapping[Plane, PlaneClient]]:
+    """All planes of one cluster over a wire that is open, closed at the end. One of them ``rehearses`` if asked to."""
+    from kxrecon.planes.connect import connect, rehearsing
 
     with ExitStack() as stack:
         secrets = () if spec is None else _known_secrets(spec)
-        made = connect(chosen, scope, read_only=read_only, secrets=secrets)
+        made = {**connect(chosen, scope, read_only=read_only, secrets=secrets)}
+        if rehearses:
+            made["kusto"] = rehearsing(chosen, scope, secrets=secrets)
         for client in made.values():
             stack.callback(client.close)
         yield {plane: made[plane] for plane in get_args(Plane)}

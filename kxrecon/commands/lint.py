@@ -1,13 +1,18 @@
-"""``kxrecon lint SPEC``: what can be proved of the exports offline, with stable codes; ``--list`` shows the pack."""
+"""``kxrecon lint SPEC``: what can be proved of the exports before anything is applied, with stable codes.
+
+Offline unless asked to read the cluster (``--connected``) or to let it judge (``--server-check``).
+"""
 
 from __future__ import annotations
 
 import argparse
 from typing import TYPE_CHECKING
 
-from kxrecon.commands import _flow, _options
+from kxrecon.commands import _flow, _gate, _options
 from kxrecon.commands._exit import DONE, FAILED
+from kxrecon.commands._linted import deleted, server
 from kxrecon.commands._terminal import show, write
+from kxrecon.commands._wire import planes
 from kxrecon.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,11 +23,14 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Specs, output, and whether to list the rules."""
+    """Specs, output, whether to list the rules, and whom to ask."""
     _options.specs(parser, nargs="*")
+    _options.surroundings(parser)
     _options.output(parser)
     parser.add_argument("--list", action="store_true", help="the rules instead of findings")
     parser.add_argument("--strict", action="store_true", help="exit 1 for warnings too")
+    parser.add_argument("--connected", action="store_true", help="read what is there first; writes nothing")
+    _options.server_check(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -37,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     if not options.specs:
         raise UsageError("which spec? kxrecon lint SPEC, or --list")
     spec = _flow.load(options)
-    checked = findings(spec)
+    checked = _connected(options, spec) if _asks(options) else findings(spec)
     found = placed(spec, checked)
     if options.json:
         write(report.as_json(found, checked))
@@ -47,6 +55,25 @@ def run(options: argparse.Namespace) -> int:
         show(options, report.text(found, checked))
     failing = {"error", "warning"} if options.strict else {"error"}
     return FAILED if any(one.severity in failing for one in checked.findings) else DONE
+
+
+def _asks(options: argparse.Namespace) -> bool:
+    """Whether the cluster is to be read. A sandbox that nobody asks is an option without effect: refused."""
+    asked = bool(options.connected or options.server_check)
+    if not asked and (options.sandbox or options.sandbox_file or options.inventory):
+        raise UsageError("lint is offline: --sandbox needs --connected or --server-check")
+    return asked
+
+
+def _connected(options: argparse.Namespace, spec: Spec) -> Checked:
+    """What the pack says of a spec over what the cluster has, and the server if it is asked."""
+    from kxrecon.lint import check
+
+    _gate.check_cluster(spec)
+    with planes(options, spec, spec.scope, read_only=True) as clients:
+        made, seen = _flow.plan_over(options, spec, clients, lint=False)
+        ask = server(options, spec, seen, made.actions, clients)
+        return check(spec.document, spec.desired, seen.state, gone=deleted(made.actions), ask=ask)
 
 
 def findings(spec: Spec, *, deep: bool = True) -> Checked:

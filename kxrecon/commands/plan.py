@@ -30,6 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--handover", type=Path, metavar="DIR", help="write what others have to run, one script for each owner"
     )
     _options.adopt(parser)
+    _options.server_check(parser)
     _options.reassert(parser)
     parser.add_argument("--brief", action="store_true", help="without the requests")
     parser.add_argument("--detailed-exitcode", action="store_true", help="exit 2 if the plan is not empty")

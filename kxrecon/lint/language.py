@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from kxrecon.lint.judgement import Judgement
 from kxrecon.lint.names import CORRECT, no_column
 from kxrecon.lint.results import PROJECT, STATE, certain, difference
-from kxrecon.lint.rules import Lint, Path, Rule, Said, Severity
+from kxrecon.lint.rules import Lint, Path, Rule, Severity, elsewhere
 from kxrecon.lint.service import Code, Diagnostic, Service, available
 from kxrecon.lint.world import Export, World
 from kxrecon.model import Entity
@@ -19,25 +20,11 @@ from kxrecon.model import Entity
 MOST = 5  # findings of one text
 
 
-def _judged_elsewhere(export: Export) -> Iterator[Said]:
-    """Rules of the language service run all at once, in ``judge``."""
-    return iter(())
-
-
 RULES = (
-    Rule("KX130", "error", "the language service finds a mistake", "query", _judged_elsewhere),
-    Rule("KX131", "warning", "the language service warns", "query", _judged_elsewhere),
+    Rule("KX130", "error", "the language service finds a mistake", "query", elsewhere),
+    Rule("KX131", "warning", "the language service warns", "query", elsewhere),
 )
 MISTAKE, WARNING = RULES
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What the language service says: its findings, whose queries it judged (labels), and what it could not judge."""
-
-    findings: tuple[Lint, ...] = ()
-    judged: frozenset[str] = frozenset()
-    unchecked: tuple[str, ...] = ()
 
 
 def judge(world: World) -> Judgement:

@@ -1,4 +1,4 @@
-"""KX102–KX104, KX106, KX107: what the query names is there, after this plan.
+"""KX102–KX104, KX106, KX107, KX109: what the query names is there, after this plan.
 
 Without a connection only the spec is known, and a spec need not hold other teams' tables, nor all columns of
 its own (tables are merged, never shrunk): what is missing there is a warning at most.
@@ -114,3 +114,10 @@ def name_taken(export: Export) -> Iterator[Said]:
     if what:
         path = export.table.path if export.table else ()
         yield Said(f"external table '{name[1]}' has the name of a {what}", "give it another name", path=path)
+
+
+@rule("KX109", "error", "the query is a management command")
+def command(export: Export) -> Iterator[Said]:
+    """What begins with a dot does not return rows to export."""
+    if export.tokens and export.tokens[0].text == ".":
+        yield Said("it begins with a dot, as commands do", "export what a query returns", export.tokens[0])

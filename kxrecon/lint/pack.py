@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlsplit
 
-from kxrecon.lint import language
+from kxrecon.lint import language, server
 from kxrecon.lint.cursor import RESTRICTED, SECURED
-from kxrecon.lint.rules import RULES, Lint, Rule, Said, run
-from kxrecon.lint.world import Export, World
+from kxrecon.lint.judgement import Judgement
+from kxrecon.lint.rules import RULES, Lint, Rule, elsewhere, run
+from kxrecon.lint.world import World
 from kxrecon.model import Ref, State
 
 # What the language service says better: where it judged a query, the text alone says no more.
 BY_TEXT = frozenset({"KX101", "KX102", "KX103", "KX104", "KX105"})
+# What the server knows better of a query that it accepts.
+BY_LANGUAGE = BY_TEXT | {rule.code for rule in language.RULES}
+Asking = Callable[[World], Judgement]
 POLICIES = {RESTRICTED: "restricted view access", SECURED: "row level security"}
 
 
@@ -34,24 +38,20 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What the pack found. ``unchecked``: what was not judged, and why; empty if all was."""
+    """What the pack found. ``unchecked``: what was not judged, and why; ``told``: what was."""
 
     findings: tuple[Lint, ...]
     silenced: tuple[tuple[Lint, Silence], ...] = ()
     unchecked: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
 
 
-def _judged_elsewhere(export: Export) -> Iterator[Said]:
-    """Rules that do not look at one export at a time."""
-    return iter(())
-
-
-SILENCES = Rule("KX100", "warning", "the spec silences a rule that there is not", "silence", _judged_elsewhere)
+SILENCES = Rule("KX100", "warning", "the spec silences a rule that there is not", "silence", elsewhere)
 
 
 def rules() -> list[Rule]:
-    """All rules by code, those of the language service too."""
-    return sorted([SILENCES, *RULES.values(), *language.RULES], key=lambda one: one.code)
+    """All rules by code, those of the language service and the server too."""
+    return sorted([SILENCES, *RULES.values(), *language.RULES, *server.RULES], key=lambda one: one.code)
 
 
 def silences(document: Mapping[str, Any]) -> tuple[Silence, ...]:
@@ -67,24 +67,24 @@ def check(
     *,
     gone: frozenset[Ref] = frozenset(),
     deep: bool = True,
+    ask: Asking | None = None,
 ) -> Checked:
     """Every finding of a spec, over what was observed without what the plan deletes (``gone``).
 
-    ``deep`` asks the language service too, which takes a second to start.
+    ``deep`` asks the language service too, which takes a second to start; ``ask`` asks the server.
     """
     host = urlsplit(str((document.get("cluster") or {}).get("uri") or "")).hostname or ""
     world = World(desired, observed, gone, host)
-    found = list(run(world))
-    unchecked = list(_unread(world))
-    if deep:
-        judgement = language.judge(world)
-        found = [one for one in found if one.entity not in judgement.judged or one.code not in BY_TEXT]
-        found += judgement.findings
-        unchecked += judgement.unchecked
+    spoken = language.judge(world) if deep else Judgement()
+    served = ask(world) if ask is not None else Judgement()
+    found = [one for one in run(world) if one.code not in BY_TEXT or one.entity not in spoken.judged | served.judged]
+    found += [one for one in spoken.findings if one.code not in BY_LANGUAGE or one.entity not in served.judged]
+    found += served.findings
+    unchecked = (*_unread(world), *spoken.unchecked, *served.unchecked)
     silent = silences(document)
     found += _unknown_rules(silent)
     kept = [one for one in found if not any(silence.covers(one) for silence in silent)]
-    return Checked(tuple(kept), tuple(_silenced(found, silent)), tuple(unchecked))
+    return Checked(tuple(kept), tuple(_silenced(found, silent)), unchecked, served.told)
 
 
 def _unread(world: World) -> Iterator[str]:

@@ -102,6 +102,22 @@ def connect(
     return {name: LazyPlane(make) for name, make in (("kusto", kusto), ("arm", arm), ("adls", adls), ("sql", sql))}
 
 
+def rehearsing(wire: Wire, scope: Scope, *, secrets: Sequence[str] = ()) -> LazyPlane:
+    """A Kusto plane that may also have definitions checked, which needs the right to write and cannot use it
+    (planes/rehearsal.py). The planes of ``connect`` refuse to send any."""
+    cloud, local = CLOUDS[scope.cloud], is_local(wire)
+    retry = Retry(LOOPBACK if local else Budget())
+    terms = Terms(read_only=True, retry=retry, secrets=tuple(secrets), rehearses=True)
+    credential = credential_for(cloud, wire.credential, local=local)
+
+    def kusto() -> PlaneClient:
+        from kxrecon.planes.kusto import KustoPlane
+
+        return KustoPlane(trusted(_cluster(wire, scope), "kusto", cloud), credential, terms)
+
+    return LazyPlane(kusto)
+
+
 def is_local(wire: Wire) -> bool:
     """Whether a wire leads to a sandbox: it plays at least one service, all of them on loopback."""
     endpoints = [*wire.kusto.values(), *(one for one in (wire.arm, wire.dfs) if one)]

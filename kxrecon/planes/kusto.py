@@ -21,6 +21,7 @@ from kxrecon.planes import WriteRefused
 from kxrecon.planes.failures import literal_secrets, masked, to_failure
 from kxrecon.planes.kusto_errors import KustoError, malformed, plane_error
 from kxrecon.planes.kusto_operations import follow, is_async
+from kxrecon.planes.rehearsal import is_rehearsal
 from kxrecon.planes.terms import Terms
 from kxrecon.planes.transport import Gate
 
@@ -61,11 +62,16 @@ class KustoPlane:
         return self._gate.requests
 
     def read(self, read: Read) -> Answer:
-        """Run a ``.show`` command or a query. Errors become a Failure; a writing command is a defect."""
-        if not _is_read(read.text):
+        """Run a ``.show`` command, a query or, where the terms allow it, a definition that is only checked.
+
+        Errors become a Failure; a writing command is a defect.
+        """
+        rehearsal = self._terms.rehearses and is_rehearsal(read.text)
+        if not rehearsal and not _is_read(read.text):
             raise WriteRefused(f"a read may only be a .show command or a query: {_short(read.text)}")
         try:
-            return self._retry.read(lambda: self._run_one(read.target, read.text, read_only=True))
+            # The service might refuse a definition in a request that says it is read-only: that is not documented.
+            return self._retry.read(lambda: self._run_one(read.target, read.text, read_only=not rehearsal))
         except PlaneError as error:
             return to_failure(self._shown(error, read.text))
 

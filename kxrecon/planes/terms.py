@@ -19,10 +19,14 @@ Recorder = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """``run`` marks the run's requests in the services' own logs; ``secrets`` are masked in every message."""
+    """``run`` marks the run's requests in the services' own logs; ``secrets`` are masked in every message.
+
+    ``rehearses``: whether a read may be a definition that the service checks and does not keep.
+    """
 
     read_only: bool
     retry: Retry = field(default_factory=Retry)
     run: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     secrets: tuple[str, ...] = ()
     record: Recorder | None = None
+    rehearses: bool = False

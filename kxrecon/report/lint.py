@@ -26,7 +26,7 @@ def text(placed: Placed, checked: Checked) -> Iterator[Line]:
         yield line(finding.remedy, "dim", indent=4)
     for finding, silence in checked.silenced:
         yield line(f"silenced {finding.code}: {finding.entity}: {finding.message} ({silence.reason})", "dim")
-    for one in checked.unchecked:
+    for one in (*checked.unchecked, *checked.told):
         yield line(one, "dim")
     yield line(summary([finding for finding, _ in placed], len(checked.silenced)) + ".", "bold")
 
@@ -47,6 +47,7 @@ def as_json(placed: Placed, checked: Checked) -> str:
         "findings": [_record(*one) for one in placed],
         "silenced": [{**_record(one, None), "reason": silence.reason} for one, silence in checked.silenced],
         "unchecked": list(checked.unchecked),
+        "told": list(checked.told),
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
@@ -74,7 +75,7 @@ def as_markdown(placed: Placed, checked: Checked) -> str:
         lines.append(
             f"| {finding.severity} {finding.code} | {where} | {markdown(finding.message)}: {markdown(finding.remedy)} |"
         )
-    for one in checked.unchecked:
+    for one in (*checked.unchecked, *checked.told):
         lines += ["", markdown(one)]
     return "\n".join(lines) + "\n"
 

@@ -40,7 +40,7 @@ def documents(folder):
 
 
 @pytest.mark.parametrize("state", ["bare", "converged", "broken"])
-@pytest.mark.parametrize("verb", ["plan", "drift"])
+@pytest.mark.parametrize("verb", ["plan", "drift", "plan --server-check", "lint --connected", "lint --server-check"])
 def test_verbs_that_look_only_read(seeded, recorded, state, verb):
     if state == "bare":
         for path in (seeded.folder / ".kxrecon").glob("sandbox.db*"):
@@ -51,8 +51,11 @@ def test_verbs_that_look_only_read(seeded, recorded, state, verb):
         seeded.drop("role_assignment", "archive")
     before = documents(seeded.folder)
     recorded.clear()
-    assert seeded.on(verb, seeded.seed)[0] in (0, 2)
-    assert recorded and [one for one in recorded if not one.is_read] == []
+    verb, *options = verb.split()
+    assert seeded.on(verb, seeded.seed, *options)[0] in (0, 2)
+    rehearsed = [one for one in recorded if not one.is_read]
+    assert recorded and all("dryRun=true" in one.text for one in rehearsed)
+    assert bool(rehearsed) == (options == ["--server-check"] and state != "converged")
     assert documents(seeded.folder) == before
 
 

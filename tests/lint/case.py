@@ -3,7 +3,7 @@
 ``export``, ``archive``, ``rows`` patch the export, the storage and the SQL table of base.yaml; ``spec`` patches anything.
 ``cluster`` makes it a connected check: what the spec holds is there, and what is said beside it (a database: its
 ``tables``, ``views``, ``functions`` by name, ``access`` by policy, ``accessMode``; or the word ``absent``); ``gone``
-is what the plan deletes. ``says`` is a part of the message, ``at`` how the text at the finding's place goes on.
+is what the plan deletes; ``server`` what it says when it is asked (served.py). ``says`` is a part of the message, ``at`` how the text at the finding's place goes on.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ from ruamel.yaml import YAML
 
 from kxrecon import kql
 from kxrecon.lint import Checked, check
+from kxrecon.lint.pack import Asking
+from kxrecon.lint.server import Server
 from kxrecon.model import Entity, Failure, Gap, Reading, Ref, State
 from kxrecon.spec import Spec, load
+from tests.lint.served import ARCHIVE, made, told
 
 HERE = Path(__file__).parent
 POLICIES = ("restricted_view_access", "row_level_security")
@@ -55,10 +58,13 @@ class Case:
         (folder / "spec.yaml").write_text(json.dumps(document, indent=2), encoding="utf-8")
         return load([str(folder / "spec.yaml")], environ={"KXRECON_VAR_password": "x"})
 
-    def checked(self, spec: Spec, *, deep: bool) -> Checked:
+    def checked(self, spec: Spec, *, deep: bool, ask: Asking | None = None) -> Checked:
         """What the pack says."""
+        if ask is None and "server" in self.data:
+            actions = [made(spec.desired.entities[ARCHIVE].fields)]
+            ask = Server(told(self.data["server"]), spec.scope, actions, {}).judge
         gone = frozenset(Ref(kind, tuple(name)) for kind, *name in self.data.get("gone", ()))
-        return check(spec.document, spec.desired, self.observed(spec), gone=gone, deep=deep)
+        return check(spec.document, spec.desired, self.observed(spec), gone=gone, deep=deep, ask=ask)
 
     def observed(self, spec: Spec) -> State | None:
         """What the cluster holds; None offline."""

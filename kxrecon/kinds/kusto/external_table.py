@@ -72,6 +72,11 @@ def reads(scope: Scope, known: Answers) -> Iterable[Read]:
         yield _reads.schema_json(database)
 
 
+def shown(database: str) -> Read:
+    """What shows the external tables of a database."""
+    return _reads.external_tables(database)
+
+
 def _databases(scope: Scope) -> Iterator[str]:
     """Databases whose external tables matter: declared ones, and those that exports write to."""
     for database in scope.databases:
@@ -227,6 +232,18 @@ def _step(change: Change, scope: Scope) -> Step:
     return Step((create,))
 
 
+def rehearsal(change: Change, scope: Scope) -> Request | str:
+    """The command that would make the change, told to check the definition and keep nothing; or why there is none."""
+    if change.desired is None or change.desired.fields["kind"] != "storage":
+        return "dryRun is documented for storage tables only"
+    if any(_unreadable(change)):
+        return "what the command would have to repeat is not shown"
+    if change.observed is not None and _must_recreate(change):
+        return "it has to be dropped first"
+    database, name = change.ref.name
+    return Request(PLANE, database, _definition(name, change, scope, keep=False))
+
+
 def _must_recreate(change: Change) -> bool:
     """A SQL table's columns, and the kind of a table, cannot be altered (learn.microsoft.com, SQL external tables)."""
     assert change.observed is not None and change.desired is not None
@@ -255,7 +272,7 @@ def _has_hidden(value: Value) -> bool:
     return isinstance(value, Hidden)
 
 
-def _definition(name: str, change: Change, scope: Scope) -> Text:
+def _definition(name: str, change: Change, scope: Scope, *, keep: bool = True) -> Text:
     assert change.desired is not None
     fields = change.desired.fields
     head = f".create-or-alter external table {kql.identifier(name)} ({kql.column_list(fields['columns'])})"
@@ -269,14 +286,15 @@ def _definition(name: str, change: Change, scope: Scope) -> Text:
             inner += [", "] if inner else []
             inner.append(_connections.render(one, scope))
         where = kql.command(f" kind=storage{layout} dataformat={fields['dataFormat']} (", *inner, ")")
-    return kql.command(head, where, _with(fields, change.observed))
+    return kql.command(head, where, _with(fields, change.observed, keep))
 
 
-def _with(fields: Mapping[str, Value], observed: Entity | None) -> str:
+def _with(fields: Mapping[str, Value], observed: Entity | None, keep: bool) -> str:
     """The properties that are set; folder and docString also to clear them."""
     seen = observed.fields if observed else {}
     pairs = [(name, fields.get(name)) for name in (*_SHARED, *_PROPERTIES[fields["kind"]])]
-    given = [
+    given: list[tuple[str, Value]] = [] if keep else [("dryRun", True)]
+    given += [
         (name, "" if value is None else value)
         for name, value in pairs
         if value is not None or (name in _SHARED and seen.get(name))

@@ -57,7 +57,7 @@ class Copies:
 
     def _table(self, found: list[Token], place: int) -> str | None:
         """The table that a pipeline begins with at this token; None if none does."""
-        name = _name(found[place])
+        name = name_of(found[place])
         if name in _bound_names(found):
             return None
         before = found[place - 1].text if place else ";"
@@ -172,7 +172,8 @@ def _all_named(step: list[Token]) -> bool:
     return all(start + 1 < len(step) and step[start + 1].text == "=" for start in starts)
 
 
-def _name(token: Token) -> str | None:
+def name_of(token: Token) -> str | None:
+    """What a token names, in brackets or not; None if it is no name."""
     if token.kind == "WORD":
         return token.text
     if token.kind != "BNAME":

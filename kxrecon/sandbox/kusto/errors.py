@@ -115,7 +115,9 @@ class Suspended(KustoError):
 
 
 class NotImitated(KustoError):
-    """Real Kusto would do it; the sandbox says so instead of guessing."""
+    """Real Kusto would do it; the sandbox says so instead of guessing, under a code that Kusto does not have."""
+
+    code = "NotImitated"
 
     def __init__(self, what: str) -> None:
         super().__init__(f"not imitated by the sandbox: {what}")

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from kxrecon.sandbox.clock import Clock
-from kxrecon.sandbox.kusto import values
+from kxrecon.sandbox.kusto import getschema, let_functions, values
 from kxrecon.sandbox.kusto.answers import Answer, Columns
 from kxrecon.sandbox.kusto.cursor_functions import INGESTED, SEQUENCE, Copies
 from kxrecon.sandbox.kusto.errors import NotImitated, SemanticRefused, SyntaxRefused
@@ -53,12 +53,19 @@ def run(
     """
     check(query)
     session = Session(store, Clock(store), cluster_uri, Switches(), NOBODY, database)
+    inner = getschema.without(query)
+    if inner is not None:
+        shape, _ = run(store, cluster_uri, database, inner, rows_after, rows_until)
+        seen = mentions(session, inner)
+        texts = [inner, *(str(session.get("function", name)["body"]) for name in sorted(seen.functions))]
+        found = getschema.schema(texts, shape, _known(session, seen))
+        return found.columns, found.rows
     duckdb, translate = _libraries()
     connection = duckdb.connect(":memory:")
     try:
         seen = mentions(session, query)
         copies = Copies(session)
-        query, functions = copies.rewritten(query), _functions(session, seen, copies)
+        query, functions = copies.rewritten(let_functions.plain(query)), _functions(session, seen, copies)
         _load(connection, session, seen, rows_after or {}, rows_until)
         for table, name in copies.names.items():
             _load_copy(connection, session, table, name, (rows_after or {}).get(table), rows_until)
@@ -88,6 +95,16 @@ def _libraries() -> tuple[Any, Any]:
     except ImportError as problem:
         raise NotImitated("evaluating queries needs the extra: pip install 'kxrecon[sandbox]'") from problem
     return duckdb, duckdb_kql
+
+
+def _known(session: Session, seen: Mentions) -> set[tuple[str, str]]:
+    """The columns of all tables that a query mentions."""
+    found = {column for table in seen.tables for column in _shape(session, table)}
+    for name, table in seen.foreign:
+        other = session.within(name) if name else None
+        if other is not None and table and other.find("table", table) is not None:
+            found |= set(_shape(other, table))
+    return found
 
 
 # ---- rows in

@@ -72,7 +72,7 @@ def _properties(given: dict[str, Literal], known: dict[str, str]) -> tuple[dict[
             texts[TEXTS[word]] = str(literal.value)
         elif word in known:
             own[known[word]] = _value(word, literal)
-        elif word not in PASSING:
+        elif known is not STORAGE or word not in PASSING:
             raise BadRequest(f"Property '{name}' is not supported by external tables of this kind")
     return texts, own
 
@@ -171,14 +171,14 @@ def _write(session: Session, given: dict[str, Any]) -> Document:
     document = _definition(session, given)
     before = session.find("external_table", given["name"])
     _allowed(session, document, before is not None)
-    if any(n.lower() == "dryrun" and str(v.value).lower() == "true" for n, v in given.get("properties", {}).items()):
-        return document
     if before is None:
         session.fresh("external_table", given["name"])
         if len(session.all("external_table")) >= LIMIT:
             raise BadRequest(f"A database cannot have more than {LIMIT} external tables")
     elif before["kind"] == "sql" == document["kind"] and before["columns"] != document["columns"]:
         raise BadRequest("The schema of a SQL external table cannot be altered: drop and create it")
+    if any(n.lower() == "dryrun" and str(v.value).lower() == "true" for n, v in given.get("properties", {}).items()):
+        return document
     event = "ALTER-EXTERNAL-TABLE" if before else "CREATE-EXTERNAL-TABLE"
     session.put("external_table", given["name"], document, event)
     if before is None:

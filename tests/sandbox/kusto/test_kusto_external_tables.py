@@ -147,9 +147,54 @@ def test_a_name_is_shared_with_no_table(kusto):
     assert "already exists" in error["@message"]
 
 
+GOOD = "kind=storage dataformat=csv (h@'https://a.blob.core.windows.net/c;k') with (dryRun=true)"
+
+
 def test_dry_run_changes_nothing(kusto):
-    make(kusto, "kind=storage dataformat=csv (h@'https://a.blob.core.windows.net/c;k') with (dryRun=true)")
+    make(kusto, GOOD)
     assert kusto.run(".show external tables") == []
+    make(kusto, "kind=storage dataformat=json (h@'https://a.blob.core.windows.net/c;k')")
+    before = kusto.store._db.execute("SELECT kind, key, body FROM document ORDER BY kind, key").fetchall()
+    make(kusto, GOOD, verb="create-or-alter")
+    assert kusto.store._db.execute("SELECT kind, key, body FROM document ORDER BY kind, key").fetchall() == before
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        "kind=storage dataformat=csv (h@'https://a.blob.core.windows.net/c;k') with (colour='red')",
+        "kind=storage dataformat=csv (h@'nowhere')",
+        "kind=storage partition by (P:datetime=startofday(Nope)) dataformat=csv (h@'https://a.blob.core.windows.net/c;k')",
+        "kind=storage dataformat=csv (h@'https://a.blob.core.windows.net/c;managed_identity=system')",
+    ],
+)
+def test_dry_run_refuses_what_would_be_refused(kusto, definition):
+    """The same words, whether the definition would have been kept or not."""
+    kusto.caller = {"objectId": EXPORTER, "type": "ServicePrincipal", "roles": []}
+    told = [
+        kusto.refused(f".create-or-alter external table X ({COLUMNS}) {text}")["@message"]
+        for text in (definition, _dry(definition))
+    ]
+    assert told[0] == told[1]
+
+
+def _dry(definition):
+    return (
+        definition.replace("with (", "with (dryRun=true, ")
+        if "with (" in definition
+        else f"{definition} with (dryRun=true)"
+    )
+
+
+def test_dry_run_knows_what_a_name_is_taken_by(kusto):
+    kusto.table("X")
+    assert "already exists" in kusto.refused(f".create-or-alter external table X ({COLUMNS}) {GOOD}")["@message"]
+
+
+def test_dry_run_is_for_storage(kusto):
+    """It is documented among the properties of storage and delta tables, not of SQL tables."""
+    error = kusto.refused(f".create external table X ({COLUMNS}) kind=sql table=T (h@'Server=s;') with (dryRun=true)")
+    assert "not supported" in error["@message"]
 
 
 def test_drop(kusto):
