@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 
 from kxrecon.graph import Node
 from kxrecon.kinds import World, kind
@@ -22,11 +23,11 @@ GROUND = frozenset({"external_table", "table", "continuous_export"})
 def around(nodes: Sequence[Node], by_ref: Mapping[Ref, Node], world: World) -> list[Node]:
     """The nodes, with a disable before and an enable after every change under a running export."""
     result = list(nodes)
-    running = _running(world)
+    running = cache(lambda: _running(world))
     for node in nodes:
         for change in node.changes:
             if change.verb == "update" and not {_top(part.field) for part in change.fields} <= _HARMLESS:
-                for export in running.get(change.ref, ()):
+                for export in running().get(change.ref, ()):
                     result.extend(_pause(export, node, by_ref, world))
     return _once(result)
 
