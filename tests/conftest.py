@@ -37,9 +37,20 @@ def _watch():
         yield watch
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _ear():
+    """Kusto's grammar sees every command and read of kxrecon to an embedded sandbox of this process."""
+    from tests.witness.grammar.watch import Watch
+
+    with Watch().watching() as watch:
+        yield watch
+
+
 @pytest.fixture(autouse=True)
-def _judged(_watch):
+def _judged(_watch, _ear):
     """What a test made the two say to each other is judged when it ends."""
     yield
     findings = _watch.judged()
     assert not findings, "ARM's contract does not allow:\n" + "\n".join(sorted({str(one) for one in findings}))
+    said = _ear.judged()
+    assert not said, "Kusto's grammar has:\n" + "\n".join(said)

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from werkzeug.wrappers import Request, Response
 
+from kxrecon.sandbox.body import parsed
 from kxrecon.sandbox.store import Document
 from kxrecon.sandbox.world import World
 
@@ -70,7 +71,7 @@ class KustoApp:
     def _execute(self, execute: Execute, request: Request) -> tuple[int, Document]:
         """Check the shape of the body, then run the command."""
         try:
-            body = json.loads(request.get_data())
+            body = parsed(request.get_data())
         except (ValueError, RecursionError) as error:
             return 400, bad_request(f"The request body is not JSON: {error}")
         if not isinstance(body, dict) or not isinstance(body.get("csl"), str):
@@ -78,7 +79,7 @@ class KustoApp:
         database, properties = body.get("db") or "", body.get("properties") or {}
         if isinstance(properties, str):
             try:
-                properties = json.loads(properties)
+                properties = parsed(properties)
             except (ValueError, RecursionError):
                 return 400, bad_request("The request's properties are not JSON")
         if not isinstance(database, str) or not isinstance(properties, dict):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from urllib.parse import urlencode
 from werkzeug.wrappers import Request
 
 from kxrecon.sandbox.arm.errors import Refusal, bad_content
+from kxrecon.sandbox.body import parsed
 from kxrecon.sandbox.store import Document, Store
 from kxrecon.sandbox.world import World
 
@@ -53,7 +53,7 @@ class Call:
         if not raw and not required:
             return {}
         try:
-            document = json.loads(raw)
+            document = parsed(raw)
         except (ValueError, RecursionError) as error:
             raise bad_content(str(error)) from None
         if not isinstance(document, dict):

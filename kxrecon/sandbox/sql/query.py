@@ -81,8 +81,10 @@ def _rewrite(node: exp.Expr) -> exp.Expr:
     return node
 
 
-def _conversion(kind: exp.Expr, value: exp.Expr, style: exp.Expr | None) -> exp.Expr:
+def _conversion(kind: exp.Expr, value: exp.Expr | None, style: exp.Expr | None) -> exp.Expr:
     """A call of ``catalog.convert``; a GUID on its way to binary becomes its bytes, not its letters."""
+    if value is None:
+        raise syntax(")")
     shown = _TYPES.get(kind.this.name if isinstance(kind, exp.DataType) else "", "text")
     if shown == "varbinary" and isinstance(value, exp.Anonymous) and value.name == CONVERT:
         first, *rest = value.expressions

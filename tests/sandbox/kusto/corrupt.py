@@ -20,6 +20,7 @@ def variants(command: str, each: int = 3) -> Iterator[tuple[str, str]]:
         ("misspell", misspell),
         ("swap", swap),
         ("unclose", unclose),
+        ("quote", quote),
     ):
         seen: set[str] = set()
         for _ in range(each):
@@ -68,3 +69,11 @@ def swap(pieces: list[str], words: list[int], rng: random.Random) -> str | None:
 def unclose(pieces: list[str], words: list[int], rng: random.Random) -> str | None:
     found = [i for i in words if pieces[i] in (")", "]", "}", "'", '"', "```")]
     return _with(pieces, rng.choice(found)) if found else None
+
+
+def quote(pieces: list[str], words: list[int], rng: random.Random) -> str | None:
+    found = [i for i in words if pieces[i].isalnum()]
+    if not found:
+        return None
+    at = rng.choice(found)
+    return _with(pieces, at, f"'{pieces[at]}'")

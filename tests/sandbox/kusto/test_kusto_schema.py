@@ -155,3 +155,16 @@ def test_databases(kusto):
     assert (row["DatabaseName"], row["PrettyName"], row["DatabaseAccessMode"]) == ("Telemetry", "Pretty", "ReadWrite")
     (row,) = kusto.run(".show database details")
     assert json.loads(row["RetentionPolicy"])["Recoverability"] == "Enabled"
+
+
+@pytest.mark.parametrize("written", ["'string'", "5", "1d", "1.5", "00000000-0000-0000-0000-000000000000"])
+def test_a_literal_is_no_type(kusto, written):
+    assert kusto.refused(f".create table T (A:{written})")["code"] == "BadRequest_SyntaxError"
+
+
+@pytest.mark.parametrize("word", ["string", "long", "guid", "timespan", "real"])
+def test_the_name_of_a_type_is_no_literal_but_may_be_a_name(kusto, word):
+    kusto.table()
+    assert kusto.refused(f".alter table Events docstring {word}")["code"] == "BadRequest_SyntaxError"
+    kusto.run(f".create table {word} ({word}:{word})")
+    assert [row["TableName"] for row in kusto.run(".show tables")] == sorted(["Events", word])

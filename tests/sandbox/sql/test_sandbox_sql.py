@@ -232,3 +232,9 @@ def test_no_batch_raises_anything_but_db_api_errors(cursor, parts):
         cursor.execute(" ".join(parts))
     except errors.Error:
         return
+
+
+@pytest.mark.parametrize("written", ["CONVERT(varchar(200)", "CONVERT(varchar(200, name, 1)", "CONVERT(int)"])
+def test_a_conversion_of_nothing_is_a_mistake(cursor, written):
+    with pytest.raises(errors.ProgrammingError):
+        cursor.execute(f"SELECT {written} AS x FROM sys.schemas")

@@ -2,59 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kxrecon import kql
-from kxrecon.kinds import World, kind
-from kxrecon.leaves import bind
-from kxrecon.model import Change, Entity, Ref, Secret, State
-from kxrecon.scope import Scope
+from kxrecon.model import Change, Entity, Ref, Secret
+from tests.witness.grammar.asked import GUID, Tokens, calm, commands, listed, properties, read_back, typed, words
 from tests.witness.grammar.names import names, texts
-from tests.witness.judge import CLR, judge
+from tests.witness.judge import CLR
 
 pytestmark = CLR
-calm = settings(deadline=None, derandomize=True, max_examples=60, database=None)
-GUID = "00000000-0000-4000-8000-00000000000a"
-SCOPE = Scope(identities={"exporter": "x", "system": ""})
 optional_text = st.none() | texts
 ticks = st.integers(0, 10**15)
 one_line = texts.map(lambda text: "".join(char for char in text if char not in "\n\r\x85\u2028\u2029\x00"))
 
 
-def tokens(entity: Entity, secret: str = "") -> list[tuple[str, Any]]:
+def tokens(entity: Entity, secret: str = "") -> Tokens:
     """What the grammar reads in the one request that creates ``entity``."""
-    change = Change(entity.ref, "create", None, entity)
-    steps = kind(entity.ref.kind).act([change], World(SCOPE, State(), State({entity.ref: entity})))
-    [request] = [request for step in steps for request in step.requests]
-    text = bind(request, lambda leaf: GUID, {"s": secret}).text[0]
-    verdict = judge(text)
-    assert verdict.accepted, (text, verdict.syntax)
-    return list(verdict.tokens)
-
-
-def words(text: str) -> list[tuple[str, Any]]:
-    return [("word", word) for word in text.split()]
-
-
-def listed(items: list[list[tuple[str, Any]]]) -> list[tuple[str, Any]]:
-    """Items in parentheses, with commas between."""
-    result = words("(")
-    for index, item in enumerate(items):
-        result += (words(",") if index else []) + item
-    return [*result, *words(")")]
-
-
-def properties(values: dict[str, Any]) -> list[tuple[str, Any]]:
-    roles = {bool: "bool", int: "number", str: "string"}
-    pairs = [[("name", name), *words("="), (roles[type(value)], value)] for name, value in values.items()]
-    return [*words("with"), *listed(pairs)] if pairs else []
-
-
-def typed(pairs) -> list[list[tuple[str, Any]]]:
-    return [[("name", name), *words(f": {kind_name}")] for name, kind_name in pairs]
+    [text] = commands(Change(entity.ref, "create", None, entity), secret)
+    return read_back(text)
 
 
 columns = st.lists(
@@ -183,7 +149,6 @@ def test_sql_table(name, pairs, table, server, secret, key):
 @given(st.sampled_from(("continuous_export", "external_table")), names)
 def test_drop(kind_name, name):
     seen = Entity(Ref(kind_name, ("D", name)), {})
-    [step] = kind(kind_name).act([Change(seen.ref, "delete", seen, None)], World(SCOPE, State(), State()))
-    verdict = judge(step.requests[0].text[0])
-    assert verdict.accepted and verdict.of("name") == [name]
-    assert all(role in ("word", "name") for role, _ in verdict.tokens)
+    [text] = commands(Change(seen.ref, "delete", seen, None))
+    word = {"continuous_export": "continuous-export", "external_table": "external table"}[kind_name]
+    assert read_back(text) == [*words(f". drop {word}"), ("name", name)]

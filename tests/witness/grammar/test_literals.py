@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from kxrecon import kql
 from kxrecon.kinds.kusto._layout import canonical_path
 from kxrecon.model import Secret
+from tests.witness.grammar.asked import TITLE
 from tests.witness.grammar.names import names, texts
 from tests.witness.judge import CLR, judge
+from tests.witness.tally import tally
 
 pytestmark = CLR
 calm = settings(deadline=None, derandomize=True, max_examples=60, database=None)
@@ -21,6 +23,7 @@ def read_string(literal: str) -> str:
     verdict = judge(f".alter table ['T'] docstring {literal}")
     assert verdict.accepted, (literal, verdict.syntax)
     assert [role for role, _ in verdict.tokens] == ["word", "word", "word", "name", "word", "string"]
+    tally(TITLE).count("literals read back as they were meant")
     return verdict.of("string")[0]
 
 
