@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from . import newer
 from .schemas import CONTRACTS, REGISTRY, strict
 
 SPECIFICATION = CONTRACTS / "specification"
@@ -43,7 +44,7 @@ class Finding:
     """A disagreement with the contract. ``where`` is a JSON path, ``what`` the validator's words."""
 
     operation: str
-    part: str  # operation | status | request | response | version | header
+    part: str  # operation | status | request | request in 2025-02-14 | response | version | header
     where: str
     what: str
 
@@ -119,6 +120,11 @@ def _request(operation: Operation, exchange: Exchange) -> Iterator[Finding]:
             yield Finding(operation.name, "request", "$", "no body is declared")
         return
     yield from _validated(operation, "request", body["schema"], exchange.request)
+    if exchange.query.get("api-version") == newer.VERSION:
+        yield from (
+            Finding(operation.name, f"request in {newer.VERSION}", where, what)
+            for where, what in newer.wrong(operation.name, exchange.request)
+        )
 
 
 def _parameters(operation: Operation) -> Iterator[Mapping[str, Any]]:

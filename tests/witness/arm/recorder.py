@@ -96,7 +96,7 @@ class Watch(Recorder):
         recording = super()._recording(app)
 
         def recorded(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-            by_sdk = "azsdk-python" in environ.get("HTTP_USER_AGENT", "")
+            by_sdk = "azsdk-" in environ.get("HTTP_USER_AGENT", "")
             return (recording if by_sdk else app)(environ, start_response)
 
         return recorded

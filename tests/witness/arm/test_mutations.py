@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import json
 from dataclasses import replace
-from urllib.parse import parse_qsl
 
 import pytest
 
@@ -13,8 +11,9 @@ from kxrecon.sandbox.embedded import embed
 
 from . import clients
 from .clients import ACCOUNT, CLUSTER, CONTAINER, EXPORTER, PERSON
-from .contract import SPECIFICATION, Exchange, find, judge
+from .contract import Exchange, find, judge
 from .exceptions import EXCEPTIONS
+from .published import examples
 from .recorder import Recorder
 
 GET = Exchange("GET", CLUSTER, {"api-version": "2023-08-15"}, None, 200, {}, None)
@@ -90,16 +89,16 @@ def test_every_exception_is_still_needed(tmp_path):
 
     recorder = Recorder()
     calls = [
-        ("PATCH", CLUSTER, {"identity": {"type": "UserAssigned", "userAssignedIdentities": {EXPORTER: None}}}),
-        ("GET", CONTAINER + "s", None),
-        ("GET", ACCOUNT + "s", None),
-        ("GET", ACCOUNT, None),
-        ("POST", "/providers/Microsoft.ResourceGraph/resources", {"query": "resources"}),
         (
             "PUT",
             CLUSTER + "/principalAssignments/ada",
             {"properties": {"principalId": PERSON, "principalType": "User", "role": "AllDatabasesMonitor"}},
         ),
+        ("PATCH", CLUSTER, {"identity": {"type": "UserAssigned", "userAssignedIdentities": {EXPORTER: None}}}),
+        ("GET", CONTAINER + "s", None),
+        ("GET", ACCOUNT + "s", None),
+        ("GET", ACCOUNT, None),
+        ("POST", "/providers/Microsoft.ResourceGraph/resources", {"query": "resources"}),
     ]
     versions = {"Kusto": "2023-08-15", "Storage": "2023-05-01", "ResourceGraph": "2021-03-01"}
     (account,) = clients.INVENTORY["storageAccounts"]
@@ -116,34 +115,12 @@ def test_every_exception_is_still_needed(tmp_path):
     assert reasons == {reason for *_, reason in EXCEPTIONS}
 
 
-def _operation_of(path):
-    """The operation that names an example, from the contract beside it."""
-    for file in path.parent.parent.glob("*.json"):
-        for template, methods in json.loads(file.read_text()).get("paths", {}).items():
-            for method, document in methods.items():
-                named = (document.get("x-ms-examples") or {}).values() if method != "parameters" else ()
-                if any(one["$ref"].rsplit("/", 1)[-1] == path.name for one in named):
-                    return method.upper(), template
-    return None
-
-
-def _examples():
-    """The examples that an operation of a contract names; those by a bare id are matched by nothing."""
-    paths = sorted(SPECIFICATION.glob("*/resource-manager/*/stable/*/examples/*.json"))
-    return [pytest.param(one, id=one.stem) for one in paths if "ById" not in one.stem and _operation_of(one)]
-
-
-@pytest.mark.parametrize("path", _examples())
-def test_microsofts_examples_pass_their_own_contract(path):
+@pytest.mark.parametrize("example", [pytest.param(one, id=one.file.stem) for one in examples()])
+def test_microsofts_examples_pass_their_own_contract(example):
     """So the closed schemas do not refuse what the services really answer."""
-    method, template = _operation_of(path)
-    document = json.loads(path.read_text())
-    asked = template
-    for name, value in document["parameters"].items():
-        asked = asked.replace("{" + name + "}", str(value).strip("/"))
-    query = dict(parse_qsl(f"api-version={document['parameters'].get('api-version', '2023-01-01')}"))
-    assert find(method, asked), asked
-    for status, answer in document["responses"].items():
-        exchange = Exchange(method, asked, query, None, int(status), {}, answer.get("body"))
+    query = {"api-version": str(example.parameters.get("api-version", "2023-01-01"))}
+    assert find(example.method, example.path), example.path
+    for status, answer in example.responses.items():
+        exchange = Exchange(example.method, example.path, query, None, int(status), {}, answer.get("body"))
         found = [one for one in judge(exchange) if one.part == "response" and answer.get("body")]
         assert not found, [str(one) for one in found]
