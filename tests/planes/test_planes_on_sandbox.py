@@ -72,7 +72,7 @@ def test_kusto_failures_are_told_apart(planes):
     missing = planes["kusto"].read(Read("kusto", "Nowhere", ".show tables"))
     assert isinstance(missing, Failure)
     assert missing.reason == "absent"
-    wrong = planes["kusto"].read(Read("kusto", "Telemetry", ".show nonsense of any kind"))
+    wrong = planes["kusto"].read(Read("kusto", "Telemetry", ".show ingestion failures"))
     assert isinstance(wrong, Failure)
     assert wrong.reason == "failed"
 
