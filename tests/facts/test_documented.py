@@ -54,3 +54,18 @@ def test_an_identity_in_a_connection_is_allowed_both_usages(peer, usage):
     wanted = {ref.name[-1] for action in plan.actions for ref in action.refs if ref.kind == "managed_identity_policy"}
     ((_, policy),) = peer.ground.store.all("policy")
     assert wanted == {usage} and "AutomatedFlows" in str(policy)
+
+
+def test_an_export_writes_into_an_immutable_container(peer):
+    from kxrecon.verify import chains
+    from kxrecon.verify.estate import survey
+
+    ground = peer.ground
+    for key, container in ground.store.all("container"):
+        ground.store.put("container", key, {**container, "immutability": {"days": 100, "state": "Locked"}})
+    ground.ingest("Events", [["2026-01-01T00:00:00Z", "Info"]])
+    (run,) = ground.tick(minutes=60)
+    assert run.succeeded, run
+    desired = peer.spec.desired
+    (chain,) = chains(survey(peer.spec.scope, desired, ground.readers))
+    assert any("immutable" in link.evidence for link in chain.links), chain

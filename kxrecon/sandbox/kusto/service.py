@@ -133,6 +133,8 @@ class KustoService:
         try:
             if not isinstance(csl, str) or not csl.strip():
                 raise SyntaxRefused("Syntax error: the request holds no text")
+            if _only_reads(properties) and _writes(text):
+                raise BadRequest("The request says that it only reads (request_readonly), and its command would write")
             return 200, run(self._session(str(database or ""), text, request_id, caller), text)
         except SyntaxProblem as problem:
             error: KustoError = SyntaxRefused(f"Syntax error: {problem}")
@@ -220,3 +222,14 @@ def _request_id(properties: Any) -> str:
         except ValueError:
             return ""
     return str(properties.get("ClientRequestId") or "") if isinstance(properties, Mapping) else ""
+
+
+def _only_reads(properties: Any) -> bool:
+    """Whether the client asked that this request change nothing ("learn.microsoft.com, Request properties")."""
+    options = properties.get("Options") if isinstance(properties, Mapping) else None
+    return isinstance(options, Mapping) and options.get("request_readonly") in (True, "true")
+
+
+def _writes(text: str) -> bool:
+    command = text[skip(text, 0) :]
+    return command.startswith(".") and not command.startswith(".show")
