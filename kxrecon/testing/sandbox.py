@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from kxrecon.kql import identifier
 from kxrecon.sandbox import switches
 from kxrecon.sandbox.clock import Clock
 from kxrecon.sandbox.embedded import private
@@ -206,13 +207,13 @@ class Sandbox:
     def artifacts(self, export: str, database: str = "", *, cluster: str = "") -> list[Artifact]:
         """What the runs of an export wrote, newest first."""
         uri, where = self._place("continuous_export", export, database, cluster)
-        rows = self.kql(f".show continuous-export ['{export}'] exported-artifacts", where, cluster=uri)
+        rows = self.kql(f".show continuous-export {identifier(export)} exported-artifacts", where, cluster=uri)
         return [Artifact(one["Path"], int(one["NumRecords"]), one["Timestamp"]) for one in rows]
 
     def failures(self, export: str, database: str = "", *, cluster: str = "") -> list[Failure]:
         """The failed runs of an export, newest first."""
         uri, where = self._place("continuous_export", export, database, cluster)
-        rows = self.kql(f".show continuous-export ['{export}'] failures", where, cluster=uri)
+        rows = self.kql(f".show continuous-export {identifier(export)} failures", where, cluster=uri)
         return [Failure(one["FailureKind"], one["Details"], one["Timestamp"]) for one in rows]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from kxrecon import cli
+from tests.witness.grammar.watch import printed
 
 from .test_ownership import spec
 
@@ -58,6 +59,7 @@ def test_the_scripts_of_kusto_make_the_plan_whole_when_they_are_run(run):
     commands = [line for line in script.splitlines() if line.startswith(".")]
     assert len(commands) == 2
     for command in sorted(commands, key=lambda one: "continuous-export" in one):
+        printed(command)
         assert cli.main(["sandbox", "kql", "--database", "Telemetry", command]) == 0
     run("schema")
     code, out, err = run("plan", path, "--json")

@@ -24,6 +24,7 @@ from kxrecon.sandbox.kusto.service import KustoService
 from kxrecon.sandbox.scheduler import ingest, tick, why
 from kxrecon.spec import load
 from kxrecon.verify import chains, survey
+from tests.witness.grammar.watch import printed
 
 SEED = Path(__file__).parents[2] / "specs" / "seed.yaml"
 URI = "https://telemetry.westeurope.kusto.windows.net"
@@ -97,6 +98,7 @@ class Estate:
     # ---- what is done about it, exactly as printed
     def mend(self, fix) -> None:
         if fix.where == "kusto":
+            printed(fix.text)
             self.do(fix.text, fix.target)
         elif fix.where == "sql":
             server, _, database = fix.target.partition("/")

@@ -122,3 +122,12 @@ def _wrong(said: Said) -> Iterator[str]:
 
 def _excuse(known: dict[str, str], text: str) -> str | None:
     return next((reason for pattern, reason in known.items() if re.search(pattern, text)), None)
+
+
+def printed(text: str) -> None:
+    """Judge a command that kxrecon does not send but tells a person to."""
+    from tests.witness.judge import judge
+
+    verdict = judge(text, tokens=False)
+    assert verdict.accepted, (text, verdict.syntax)
+    tally(TITLE).count("commands printed for people")
