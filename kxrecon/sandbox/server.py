@@ -8,11 +8,13 @@ two small writes would cost each request the 40 ms of a delayed acknowledgement.
 from __future__ import annotations
 
 import io
+import json
 import logging
 import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
@@ -73,19 +75,27 @@ class Exchange(BaseHTTPRequestHandler):
             return
         self._send(status, headers, chunks)
 
-    do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_GET
+    def __getattr__(self, name: str) -> Any:
+        """Any other method comes to ``do_GET`` too: what a method means is the application's business."""
+        if name.startswith("do_"):
+            return self.do_GET
+        raise AttributeError(name)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuse what is no HTTP that this server speaks (the standard library answers a page, and 505)."""
+        self._refuse(code if code < 500 else 400, message or "Bad Request")
 
     def _body(self) -> bytes | None:
         """The request's body; None if the request was refused for its framing."""
         if "transfer-encoding" in self.headers:
-            self._refuse(411, "Length Required")
+            self._refuse(411, "A request needs a Content-Length; chunks are not taken")
             return None
         length = self.headers.get("Content-Length") or "0"
         if not length.isascii() or not length.isdigit():
-            self._refuse(400, "Bad Request")
+            self._refuse(400, "Content-Length is no number")
             return None
         if int(length) > MAX_BODY:
-            self._refuse(413, "Content Too Large")
+            self._refuse(413, "The body is too large")
             return None
         if self.headers.get("Expect", "").lower() == "100-continue":
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -95,7 +105,10 @@ class Exchange(BaseHTTPRequestHandler):
     def _refuse(self, status: int, reason: str) -> None:
         """Answer without asking the application, and close: the rest of the stream cannot be trusted."""
         self.close_connection = True
-        self._send(f"{status} {reason}", [("Connection", "close")], b"")
+        phrase, code = HTTPStatus(status).phrase, "".join(HTTPStatus(status).phrase.split())
+        error = {"code": code, "message": reason, "@type": "HttpException", "@message": reason, "@permanent": True}
+        body = json.dumps({"error": error}).encode()
+        self._send(f"{status} {phrase}", [("Connection", "close"), ("Content-Type", "application/json")], body)
 
     def _run(self, environ: Environ) -> tuple[str, list[tuple[str, str]], bytes]:
         """Call the application and collect its whole answer."""
