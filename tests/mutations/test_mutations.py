@@ -1,7 +1,7 @@
 """Each mistake of the table is made in a copy of the checkout, and a test there has to fail.
 
-``make chaos`` makes them all and holds that docs/testing.md names the test that caught each; otherwise it is only
-held that both tables fit each other and the code.
+``make chaos`` makes them all and prints which test caught each (the table in docs/testing.md); otherwise it
+is only held that the table still fits the code.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutations.table import DRAWN, PACKAGE, Mutation, drawn, every, listed
+from tests.mutations.table import PACKAGE, Mutation, every
 
 FULL = bool(os.environ.get("KXRECON_CHAOS"))
 ROOT = PACKAGE.parent
@@ -34,26 +34,6 @@ def test_the_table_fits_the_code(mutation):
     assert (PACKAGE / mutation.file).read_text("utf-8").count(mutation.old) == 1
     assert mutation.old != mutation.new
     assert all((ROOT / path).exists() for path in mutation.tests)
-
-
-def told() -> dict[tuple[str, str], str]:
-    """(file, mistake) → the test that catches it, as docs/testing.md has them."""
-    page = (ROOT / "docs" / "testing.md").read_text("utf-8")
-    rows = re.findall(r"^\| `([^`]+)` \| (.+) \| `([^`]+)` \|$", page, re.MULTILINE)
-    return {(file, what): caught for file, what, caught in rows}
-
-
-def test_the_page_lists_each_mistake_with_a_test_that_is_there():
-    assert list(told()) == [(one.file, one.what) for one in listed()]
-    for one in listed():
-        file, _, name = told()[one.file, one.what].partition("::")
-        assert any(f"tests/{file}".startswith(path) for path in one.tests), (one.what, file)
-        assert f"def {name}(" in (ROOT / "tests" / file).read_text("utf-8"), (one.what, name)
-
-
-def test_as_many_are_drawn_as_the_page_says():
-    assert len(list(drawn())) == DRAWN
-    assert f"{DRAWN} more are drawn" in (ROOT / "docs" / "testing.md").read_text("utf-8")
 
 
 def run(folder: Path, tests: tuple[str, ...]) -> str:
@@ -104,6 +84,3 @@ def test_a_mistake_is_caught(copy, mutation, record_property):
     record_property("caught by", caught)
     print(f"| `{mutation.file}` | {mutation.what} | {caught} |")
     assert caught, f"no test noticed: {mutation.what} ({mutation.file})"
-    known = told().get((mutation.file, mutation.what))
-    noticed = caught.removeprefix("tests/").partition("[")[0]
-    assert known in (None, noticed), f"docs/testing.md: | `{mutation.file}` | {mutation.what} | `{noticed}` |"

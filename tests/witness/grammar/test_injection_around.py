@@ -242,7 +242,7 @@ def test_questions_that_name_nothing():
     for text in (
         *(read.text for read in (_reads.external_tables("D"), _reads.continuous_exports("D"), _reads.functions("D"))),
         *(_reads.table_policy("D", policy).text for policy in reads.TABLE_POLICIES),
-        *(reads.CALLOUT.text, reads.DATABASES.text, _reads.cluster_policy().text, _reads.ingestiontime("D").text),
+        *(reads.CALLOUT.text, reads.DATABASES.text, _reads.cluster_policy().text),
     ):
         read_back(text)
     assert SCOPE.databases == ("D",)
