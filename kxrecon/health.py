@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from kxrecon.history import History, Wait, waits
+
 State = Literal["ok", "running", "new", "late", "failing", "disabled", "disabled-by-spec", "missing", "unknown"]
 # What a monitor has to wake somebody for. A disabled export that its spec wants enabled is one of them.
 ALARMS = frozenset({"late", "failing", "disabled", "missing"})
@@ -28,6 +30,16 @@ class Health:
     message: str = ""
     files: int | None = None
     records: int | None = None
+    history: History | None = None
+    untold: str = ""  # why files, records or the history that were asked for are not known
+
+    @property
+    def waits(self) -> tuple[Wait, ...]:
+        """When no good run came although one was due; nothing is due of an export that its spec disables."""
+        if self.history is None or self.state == "disabled-by-spec":
+            return ()
+        good = None if "fail" in self.result.lower() else self.last_run
+        return waits(self.history, self.interval, good, alarming=self.state in ALARMS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,18 @@
-"""What the proving verbs share: which exports are meant, by a spec or by a cluster's address, and their survey."""
+"""What the proving verbs share: which exports are meant, by specs or by a cluster's address, and their survey."""
 
 from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from kxrecon.commands import _flow, _options
+from kxrecon.commands import _fleet, _flow, _options
 from kxrecon.commands._wire import planes
 from kxrecon.errors import UsageError
+from kxrecon.report.fleet import Told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from kxrecon.spec import Spec
     from kxrecon.verify import Known
 
+    Ask = Callable[[argparse.Namespace, Spec, Mapping[Plane, PlaneClient]], "T"]
+
+T = TypeVar("T")
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """``SPEC… EXPORT…``, or a cluster."""
@@ -28,7 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "what",
         nargs="*",
         metavar="SPEC|EXPORT",
-        help="spec files, then exports (Telemetry/ArchiveEvents, or the name alone; default: all of the spec)",
+        help="specs, or a folder of them, then exports (Telemetry/ArchiveEvents, or the name alone; default: all)",
     )
     _options.variables(parser)
     parser.add_argument("--all", action="store_true", help="exports that are in no spec too")
@@ -40,9 +45,24 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def split(what: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Spec files and names of exports."""
-    specs = [one for one in what if one.endswith((".yaml", ".yml", ".json")) or Path(one).is_file()]
+    """Spec files, or folders of them, and names of exports."""
+    specs = [one for one in what if one.endswith((".yaml", ".yml", ".json")) or _holds_specs(Path(one))]
     return specs, [one for one in what if one not in specs]
+
+
+def _holds_specs(path: Path) -> bool:
+    return path.is_file() or (path.is_dir() and any(one.suffix in (".yaml", ".yml") for one in path.iterdir()))
+
+
+def each(options: argparse.Namespace, one: Ask[T]) -> list[Told[T]]:
+    """What the cluster of every spec that is meant answers; the one that was asked alone has no name, and fails."""
+    specs = split(options.what)[0]
+    many = _fleet.fleet(options, specs) if specs and not options.cluster else None
+    if many is not None:
+        return _fleet.over(options, many, one)
+    spec, _ = load(options)
+    with opened(options, spec) as clients:
+        return [Told("", spec.scope.cluster_uri, one(options, spec, clients))]
 
 
 def load(options: argparse.Namespace) -> tuple[Spec, list[str]]:
@@ -94,7 +114,7 @@ def apply_line(options: argparse.Namespace, spec: Spec) -> str:
     """The command line that makes the spec true, with the same variables and the same wire."""
     if not spec.files:
         return ""
-    specs = [one for one in split(options.what)[0] if not one.endswith(".json")]
+    specs = [one for one in getattr(options, "specs", None) or split(options.what)[0] if not one.endswith(".json")]
     words = ["kxrecon", "apply", *(specs or spec.files)]
     words += [word for pair in options.variables for word in ("--var", pair)]
     if options.sandbox_file:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kxrecon.commands import _flow, _gate
 from kxrecon.commands._exit import DONE, FAILED, INTERRUPTED, PENDING
@@ -20,13 +21,18 @@ from kxrecon.commands._terminal import show, write
 from kxrecon.commands._wire import asks_server, planes_on, sandbox_file, wire
 from kxrecon.errors import KxreconError, PlanError
 from kxrecon.fleet import Member, claims, members, shard
-from kxrecon.report.fleet import Row, markdown, summary, text
+from kxrecon.report.fleet import Row, Told, markdown, summary, text
 
 if TYPE_CHECKING:
+    from kxrecon.hazards import Refusal
+    from kxrecon.model import Plane
     from kxrecon.plan import Plan
-    from kxrecon.planes import Wire
+    from kxrecon.planes import PlaneClient, Wire
     from kxrecon.spec import Spec
 
+    Clients = Mapping[Plane, PlaneClient]
+
+T = TypeVar("T")
 PLANS = STATE / "plans"
 Judge = Callable[["Plan"], int]
 
@@ -50,8 +56,8 @@ def fleet(options: argparse.Namespace, paths: Sequence[str]) -> list[Member] | N
     return found if many else None
 
 
-def plans(options: argparse.Namespace, found: Sequence[Member], judge: Judge, *, save: bool, title: str) -> int:
-    """Plan every member and tell it; ``judge`` says what a plan means for the exit code."""
+def plans(options: argparse.Namespace, found: Sequence[Member], judge: Judge, *, save: bool, title: str) -> list[Row]:
+    """Plan every member and tell it; ``judge`` says what a plan means for the exit code of its row."""
     from kxrecon import planfile
 
     rows = planned(options, found, judge)
@@ -59,16 +65,47 @@ def plans(options: argparse.Namespace, found: Sequence[Member], judge: Judge, *,
         if row.plan is not None:
             planfile.save(row.plan, PLANS / f"{row.name}.json")
     _tell(options, rows, title)
-    return worst(row.code for row in rows)
+    return rows
 
 
 def planned(options: argparse.Namespace, found: Sequence[Member], judge: Judge) -> list[Row]:
     """A row for each member, in order. What goes wrong with one is said of that one."""
-    at_once = min(len(found), options.max_parallel) or 1
-    each = argparse.Namespace(**{**vars(options), "max_parallel": max(1, options.max_parallel // at_once)})
-    with _opened(options, found) as chosen, ThreadPoolExecutor(at_once, thread_name_prefix="cluster") as pool:
-        rows = list(pool.map(lambda member: _row(each, member, chosen, judge), found))
+
+    def one(each: argparse.Namespace, spec: Spec, clients: Clients) -> tuple[Plan, tuple[Refusal, ...]]:
+        _gate.check_cluster(spec)
+        plan, _ = _flow.plan_over(each, spec, clients)
+        return plan, _gate.refusals(plan, spec)
+
+    rows = []
+    for member, told in zip(found, over(options, found, one), strict=True):
+        row = Row(member.name, member.cluster, member.wave, FAILED, error=told.error)
+        if told.answer is not None:
+            plan, refused = told.answer
+            row = replace(row, code=judge(plan), plan=plan, refused=refused)
+        rows.append(row)
     return _claimed(options, found, rows)
+
+
+def over(
+    options: argparse.Namespace, found: Sequence[Member], one: Callable[[argparse.Namespace, Spec, Clients], T]
+) -> list[Told[T]]:
+    """Ask the cluster of every member something, concurrently, on planes that only read; in order. Each is asked with
+    options that name its own specs alone."""
+    at_once = min(len(found), options.max_parallel) or 1
+    share = max(1, options.max_parallel // at_once)
+
+    def told(member: Member) -> Told[T]:
+        each = argparse.Namespace(**{**vars(options), "max_parallel": share, "specs": list(member.files)})
+        try:
+            spec = _flow.load(each, member.files)
+            asked = asks_server(each)
+            with planes_on(chosen, spec, spec.scope, read_only=True, rehearses=asked) as clients:
+                return Told(member.name, member.cluster, one(each, spec, clients))
+        except KxreconError as error:
+            return Told(member.name, member.cluster, error=str(error))
+
+    with _opened(options, found) as chosen, ThreadPoolExecutor(at_once, thread_name_prefix="cluster") as pool:
+        return list(pool.map(told, found))
 
 
 @contextmanager
@@ -82,18 +119,6 @@ def _opened(options: argparse.Namespace, found: Sequence[Member]) -> Iterator[Wi
             continue  # said of the member, when it is its turn
     with wire(options, *specs) as chosen:
         yield chosen
-
-
-def _row(options: argparse.Namespace, member: Member, chosen: Wire, judge: Judge) -> Row:
-    try:
-        spec = _flow.load(options, member.files)
-        _gate.check_cluster(spec)
-        asked = asks_server(options)
-        with planes_on(chosen, spec, spec.scope, read_only=True, rehearses=asked) as clients:
-            plan, _ = _flow.plan_over(options, spec, clients)
-    except KxreconError as error:
-        return Row(member.name, member.cluster, member.wave, FAILED, error=str(error))
-    return Row(member.name, member.cluster, member.wave, judge(plan), plan)
 
 
 def _claimed(options: argparse.Namespace, found: Sequence[Member], rows: list[Row]) -> list[Row]:
@@ -178,7 +203,7 @@ def _applied(
         return Row(member.name, member.cluster, member.wave, FAILED, error=str(error))
 
 
-def worst(codes: Iterator[int]) -> int:
+def worst(codes: Iterable[int]) -> int:
     """One exit code for all: a failure wins over pending changes, those over none."""
     found = set(codes)
     return next((code for code in (INTERRUPTED, FAILED, PENDING) if code in found), DONE)

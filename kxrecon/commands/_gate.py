@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from kxrecon.errors import PlanError
 
 if TYPE_CHECKING:
+    from kxrecon.hazards import Refusal
+    from kxrecon.model import Allow
     from kxrecon.plan import Plan
     from kxrecon.spec import Spec
 
@@ -64,11 +66,17 @@ def check_spec(plan: Plan, spec: Spec) -> None:
 
 def check_hazards(plan: Plan, spec: Spec, allow: Sequence[str], *, force: bool) -> None:
     """Refuse a plan with hazards that nobody allowed, or one that changes too much at once; PlanError names all."""
-    from kxrecon.hazards import parse_allow, refused, thresholds, too_much
+    from kxrecon.hazards import parse_allow
 
-    allows = (*spec.allow, *map(parse_allow, allow))
-    found = refused(plan, allows, datetime.now(UTC).date())
-    found += () if force else too_much(plan, thresholds(spec.document))
+    found = refusals(plan, spec, list(map(parse_allow, allow)), force=force)
     if found:
         lines = (f"  {one.message} ({one.remedy})" for one in found)
         raise PlanError("this has not been allowed, so nothing was done:\n" + "\n".join(lines))
+
+
+def refusals(plan: Plan, spec: Spec, allow: Sequence[Allow] = (), *, force: bool = False) -> tuple[Refusal, ...]:
+    """What an apply of this plan would be refused for today."""
+    from kxrecon.hazards import refused, thresholds, too_much
+
+    found = tuple(refused(plan, (*spec.allow, *allow), datetime.now(UTC).date()))
+    return found if force else (*found, *too_much(plan, thresholds(spec.document)))

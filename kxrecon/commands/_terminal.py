@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from kxrecon.commands._options import wants_colour
 from kxrecon.report.lines import Line, coloured, plain
+from kxrecon.report.safe import visible
 
 
 def show(options: argparse.Namespace, lines: Iterable[Line]) -> None:
@@ -23,6 +24,12 @@ def write(text: str) -> None:
         encoding = sys.stdout.encoding or "ascii"
         sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
     sys.stdout.flush()
+
+
+def complain(messages: Iterable[str]) -> None:
+    """Say something beside an output that a machine reads."""
+    for message in messages:
+        print(visible(message, keep="\n"), file=sys.stderr)
 
 
 def on_terminal() -> bool:

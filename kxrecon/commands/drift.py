@@ -35,7 +35,8 @@ def run(options: argparse.Namespace) -> int:
     if many is not None:
         if options.blame:
             raise UsageError("--blame looks at one cluster: name one spec")
-        return _fleet.plans(options, many, _meaning, save=False, title="drift")
+        rows = _fleet.plans(options, many, _meaning, save=False, title="drift")
+        return _fleet.worst(row.code for row in rows)
     spec = _flow.load(options)
     found = _blamed(options, spec) if options.blame else _flow.plan(options, spec)
     if options.json:

@@ -19,6 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--mermaid", action="store_true", help="for Markdown pages: ```mermaid")
     form.add_argument("--dot", action="store_true", help="for Graphviz: kxrecon graph SPEC --dot | dot -Tsvg")
+    form.add_argument("--svg", action="store_true", help="a drawing of its own: kxrecon graph SPEC --svg > chain.svg")
     parser.add_argument("--no-color", action="store_true", help="no colour (also NO_COLOR in the environment)")
 
 
@@ -27,7 +28,11 @@ def run(options: argparse.Namespace) -> int:
     from kxrecon.report import graph
 
     drawn, _ = picture(options)
-    if options.mermaid or options.dot:
+    if options.svg:
+        from kxrecon.report.svg import svg
+
+        write(svg(drawn, "what exports read, write and run as"))
+    elif options.mermaid or options.dot:
         write(graph.mermaid(drawn) if options.mermaid else graph.dot(drawn))
     else:
         show(options, graph.tree(drawn))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kxrecon.commands import _fleet, _flow, _options
+from kxrecon.commands import _fleet, _flow, _gate, _html, _options
 from kxrecon.commands._exit import DONE, FAILED, PENDING
 from kxrecon.commands._files import PLAN
 from kxrecon.commands._terminal import show, write
+from kxrecon.report.fleet import Row
 from kxrecon.report.lines import line
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     _options.specs(parser)
     _options.surroundings(parser)
     _options.output(parser)
+    _html.arguments(parser)
     _fleet.arguments(parser)
     parser.add_argument(
         "--out", type=Path, default=PLAN, metavar="FILE", help=f"where to save the plan (default {PLAN})"
@@ -40,20 +43,36 @@ def run(options: argparse.Namespace) -> int:
     """Make the plan, save it, show it; a plan for each spec of a fleet."""
     found = _fleet.fleet(options, options.specs)
     if found is not None:
-        return _fleet.plans(options, found, lambda made: _meaning(options, made), save=True, title="plan")
+        rows = _fleet.plans(options, found, lambda made: _meaning(options, made), save=True, title="plan")
+        if options.html:
+            _save(options, rows)
+        return _fleet.worst(row.code for row in rows)
     return _one(options)
 
 
 def _one(options: argparse.Namespace) -> int:
     from kxrecon import planfile
 
-    made = _flow.plan(options, _flow.load(options))
+    spec = _flow.load(options)
+    made = _flow.plan(options, spec)
     planfile.save(made, options.out)
     written = _hand_over(made, options.handover) if options.handover else ()
     _show(options, made)
     if written and not (options.json or options.markdown):
         show(options, [line(f"for others to run: {', '.join(written)}", "dim")])
-    return _meaning(options, made)
+    code = _meaning(options, made)
+    if options.html:
+        row = Row("", made.cluster_uri, 0, code, made, refused=_gate.refusals(made, spec))
+        _save(options, [row], f"{_apply(options)} --digest {made.digest}")
+    return code
+
+
+def _save(options: argparse.Namespace, rows: Sequence[Row], apply: str = "") -> None:
+    from kxrecon.report.html.plan import page
+
+    files = tuple(dict.fromkeys(file for row in rows if row.plan for file in row.plan.spec_files))
+    cluster = rows[0].cluster if len(rows) == 1 else ""
+    _html.save(options, page(rows, _html.heading(options, "plan", cluster, files), apply=apply))
 
 
 def _meaning(options: argparse.Namespace, made: Plan) -> int:
@@ -95,9 +114,14 @@ def _show(options: argparse.Namespace, made: Plan) -> None:
 
 
 def _next_step(options: argparse.Namespace, made: Plan) -> str:
+    go_on = f"; to do it: {_apply(options)}" if made.actions else ""
+    return f"saved to {options.out}{go_on}"
+
+
+def _apply(options: argparse.Namespace) -> str:
+    """The command line that applies the plan that was saved."""
     argument = "" if options.out == PLAN else f" {options.out}"
     where = (
         f" --sandbox-file {options.sandbox_file}" if options.sandbox_file else " --sandbox" if options.sandbox else ""
     )
-    go_on = f"; to do it: kxrecon apply{argument}{where}" if made.actions else ""
-    return f"saved to {options.out}{go_on}"
+    return f"kxrecon apply{argument}{where}"

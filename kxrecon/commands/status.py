@@ -1,17 +1,22 @@
-"""``kxrecon status SPEC``: how exports run; exit 2 if one is late or failing, so that it serves as a monitor."""
+"""``kxrecon status SPEC…``: how exports run; exit 2 if one is late or failing, so that it serves as a monitor."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from kxrecon.commands import _estate
+from kxrecon.commands import _estate, _fleet, _html
 from kxrecon.commands._exit import DONE, FAILED, PENDING
-from kxrecon.commands._terminal import show, write
+from kxrecon.commands._terminal import complain, show, write
 
 if TYPE_CHECKING:
     from kxrecon.health import Status
+    from kxrecon.report.fleet import Told
+    from kxrecon.spec import Spec
 
 CLEAR = "\x1b[H\x1b[2J"
 
@@ -27,6 +32,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     form.add_argument(
         "--watch", nargs="?", type=_seconds, const=30, metavar="SECONDS", help="again and again (default 30)"
     )
+    _html.arguments(parser)
+    _fleet.arguments(parser)
     parser.add_argument("--artifacts", action="store_true", help="count the files and records of the last days")
     parser.add_argument(
         "--days", type=_seconds, default=3, metavar="N", help="days to look back (default 3, at most 14)"
@@ -41,49 +48,87 @@ def _seconds(text: str) -> int:
     return number
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """How the exports of one cluster run, and the spec that they are of."""
+
+    spec: Spec
+    status: Status
+
+
 def run(options: argparse.Namespace) -> int:
     """0 all well, 2 something is late, failing, missing or disabled by no spec, 1 if nothing could be read."""
-    from kxrecon.report import status as report
-
     while True:
-        found = status(options)
-        if options.json:
-            write(report.as_json(found))
-        elif options.openmetrics:
-            write(report.open_metrics(found))
-        else:
-            if options.watch:
-                write(CLEAR)
-            show(options, report.text(found))
+        found = _chosen(options, _estate.each(options, _running))
+        _tell(options, found)
         if not options.watch:
-            return _exit(found)
+            return _fleet.worst(_code(one) for one in found)
         time.sleep(options.watch)
 
 
-def status(options: argparse.Namespace) -> Status:
-    """The status of the exports that the command line means."""
-    from dataclasses import replace
-
+def _running(options: argparse.Namespace, spec: Spec, clients: _fleet.Clients) -> Running:
+    """One cluster's exports: of the spec, or all of the cluster."""
     from kxrecon.verify.status import Asked, status
 
-    spec, exports = _estate.load(options)
-    with _estate.opened(options, spec) as clients:
-        found = status(
-            spec.scope,
-            spec.desired,
-            clients,
-            asked=Asked(options.all or not spec.files, options.artifacts, min(options.days, 14)),
-            workers=options.max_parallel,
-        )
-    if not exports:
+    asked = Asked(
+        options.all or not spec.files,
+        options.artifacts,
+        min(options.days, 14),
+        history=bool(options.html),
+        only=frozenset(_estate.split(options.what)[1]),
+    )
+    return Running(spec, status(spec.scope, spec.desired, clients, asked=asked, workers=options.max_parallel))
+
+
+def _chosen(options: argparse.Namespace, found: list[Told[Running]]) -> list[Told[Running]]:
+    """The exports that the command line names; UsageError for a name that is none."""
+    exports = set(_estate.split(options.what)[1])
+    answers = [one.answer for one in found if one.answer is not None]
+    if not exports or not answers:
         return found
-    _estate.check(exports, [one.export for one in found.exports])
-    chosen = (one for one in found.exports if {one.export, one.export.partition("/")[2]} & set(exports))
-    return replace(found, exports=tuple(chosen))
+    _estate.check(sorted(exports), [one.export for answer in answers for one in answer.status.exports])
+
+    def chosen(running: Running) -> Running:
+        status = running.status
+        kept = (one for one in status.exports if exports & {one.export, one.export.partition("/")[2]})
+        return replace(running, status=replace(status, exports=tuple(kept)))
+
+    return [replace(one, answer=chosen(one.answer)) if one.answer else one for one in found]
 
 
-def _exit(found: Status) -> int:
-    if found.alarming:
+def _tell(options: argparse.Namespace, found: Sequence[Told[Running]]) -> None:
+    from kxrecon.report import status as report
+    from kxrecon.report.fleet import documents, each
+
+    answers = [one.answer for one in found if one.answer is not None]
+    if options.json:
+        told = documents(found, lambda one: report.document(one.status))
+        write(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+    elif options.openmetrics:
+        write(report.open_metrics([one.status for one in answers]))
+        complain(f"{one.name}: {one.error}" for one in found if one.error)
+    else:
+        if options.watch:
+            write(CLEAR)
+        show(options, each(found, lambda one: report.text(one.status)))
+    if options.html:
+        _save(options, found)
+
+
+def _save(options: argparse.Namespace, found: Sequence[Told[Running]]) -> None:
+    from kxrecon.report.fleet import Told
+    from kxrecon.report.html.status import page
+
+    told = [Told(one.name, one.cluster, one.answer.status if one.answer else None, one.error) for one in found]
+    specs = [one.answer.spec for one in found if one.answer is not None]
+    _html.save(options, page(told, _html.of_specs(options, "status", specs)))
+
+
+def _code(one: Told[Running]) -> int:
+    if one.answer is None:
+        return FAILED
+    status = one.answer.status
+    if status.alarming:
         return PENDING
-    blind = bool(found.exports) and all(one.state == "unknown" for one in found.exports)
+    blind = bool(status.exports) and all(health.state == "unknown" for health in status.exports)
     return FAILED if blind else DONE

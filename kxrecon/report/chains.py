@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kxrecon.report.lines import Line, Style, line
 from kxrecon.report.safe import block, code, markdown, visible
 from kxrecon.verdicts import Chain, Fix, Link, Verdict
+
+if TYPE_CHECKING:
+    from kxrecon.report.fleet import Told
 
 GLYPHS: Mapping[Verdict, str] = {"holds": "✓", "broken": "✗", "unknown": "?"}
 STYLES: Mapping[Verdict, Style] = {"holds": "add", "broken": "remove", "unknown": "warn"}
@@ -21,7 +23,7 @@ def text(chains: Sequence[Chain], *, whole: bool = False) -> Iterator[Line]:
         yield (
             (f"{GLYPHS[chain.verdict]} ", STYLES[chain.verdict]),
             (visible(chain.export), "bold"),
-            (f"  {_verdict(chain)}", ""),
+            (f"  {verdict(chain)}", ""),
         )
         for link in chain.ordered:
             if whole or chain.verdict == "broken" or link.verdict != "holds":
@@ -29,7 +31,8 @@ def text(chains: Sequence[Chain], *, whole: bool = False) -> Iterator[Line]:
     yield line(summary(chains) + ".", "bold")
 
 
-def _verdict(chain: Chain) -> str:
+def verdict(chain: Chain) -> str:
+    """In a sentence, without the export's name."""
     first = chain.first_broken
     if first is not None:
         return f"broken at {first.name}"
@@ -62,9 +65,9 @@ def summary(chains: Sequence[Chain]) -> str:
     return f"{len(chains)} export{plural}: {', '.join(told) or 'nothing to verify'}"
 
 
-def as_json(chains: Sequence[Chain]) -> str:
-    """All links with verdict, evidence and fixes."""
-    return json.dumps({"exports": [_record(chain) for chain in chains]}, indent=2, ensure_ascii=False) + "\n"
+def document(chains: Sequence[Chain]) -> dict[str, Any]:
+    """All links with verdict, evidence and fixes, for JSON."""
+    return {"exports": [_record(chain) for chain in chains]}
 
 
 def _record(chain: Chain) -> dict[str, Any]:
@@ -85,10 +88,13 @@ def _record(chain: Chain) -> dict[str, Any]:
     }
 
 
-def as_markdown(chains: Sequence[Chain]) -> str:
-    """A table of exports, then each broken or unknown link with its fix."""
-    lines = [f"### kxrecon verify: {summary(chains)}", "", "| export | verdict |", "|---|---|"]
-    lines += [f"| {code(one.export, cell=True)} | {EMOJI[one.verdict]} {markdown(_verdict(one))} |" for one in chains]
+def as_markdown(chains: Sequence[Chain], of: Told[Any]) -> str:
+    """A table of exports, then each broken or unknown link with its fix; for one of several specs with its name."""
+    about = f" {code(of.name)}" if of.name else ""
+    if of.error:
+        return f"### kxrecon verify{about}\n\n{block(of.error)}\n"
+    lines = [f"### kxrecon verify{about}: {summary(chains)}", "", "| export | verdict |", "|---|---|"]
+    lines += [f"| {code(one.export, cell=True)} | {EMOJI[one.verdict]} {markdown(verdict(one))} |" for one in chains]
     for chain in chains:
         for link in chain.ordered:
             if link.verdict != "holds":

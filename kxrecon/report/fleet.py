@@ -1,10 +1,10 @@
-"""Many plans told together: what is the same on several clusters once, and a table of all of them."""
+"""Many clusters told together: of plans what is the same on several of them once, and a table of all."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from kxrecon.model import Change
 from kxrecon.report import plan_view as view
@@ -13,15 +13,18 @@ from kxrecon.report.table import table
 from kxrecon.report.text import change_lines, findings
 
 if TYPE_CHECKING:
+    from kxrecon.hazards import Refusal
     from kxrecon.plan import Plan
 
+T = TypeVar("T")
 COLUMNS = ("spec", "wave", "cluster", "create", "update", "delete", "hazards", "result")
 NAMED = 6  # clusters that a heading names; the others are counted
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What became of one spec: its plan, or the ``error`` that kept it from one; ``skipped`` was not begun."""
+    """What became of one spec: its plan and what apply would be ``refused`` for, or the ``error`` that kept it from
+    one; ``skipped`` was not begun."""
 
     name: str
     cluster: str
@@ -30,6 +33,7 @@ class Row:
     plan: Plan | None = None
     error: str = ""
     skipped: bool = False
+    refused: tuple[Refusal, ...] = ()
 
     @property
     def result(self) -> str:
@@ -39,12 +43,50 @@ class Row:
         return {0: "ok", 2: "pending"}.get(self.code, "failed")
 
 
+@dataclass(frozen=True, slots=True)
+class Told(Generic[T]):
+    """What one spec's cluster answered to a question, or the ``error`` that kept it from an answer.
+
+    ``name`` is empty where only one was asked.
+    """
+
+    name: str
+    cluster: str
+    answer: T | None = None
+    error: str = ""
+
+
+def each(told: Sequence[Told[T]], lines: Callable[[T], Iterable[Line]]) -> Iterator[Line]:
+    """The answers one after the other, each below its cluster; one that was asked alone has no heading."""
+    for number, one in enumerate(told):
+        if one.name:
+            if number:
+                yield line()
+            yield ((one.name, "bold"), (f"  {one.cluster}", "dim"))
+        if one.answer is not None:
+            yield from lines(one.answer)
+        yield from wrapped(one.error, "warn", indent=4) if one.error else ()
+
+
+def documents(told: Sequence[Told[T]], document: Callable[[T], dict[str, Any]]) -> dict[str, Any]:
+    """The answers as one JSON document: as it is for one, ``specs`` for several."""
+    if len(told) == 1 and not told[0].name and told[0].answer is not None:
+        return document(told[0].answer)
+    return {
+        "specs": [
+            {"name": one.name, "cluster": one.cluster, "error": one.error or None}
+            | (document(one.answer) if one.answer is not None else {})
+            for one in told
+        ]
+    }
+
+
 def text(rows: Sequence[Row], title: str) -> Iterator[Line]:
     """Changes grouped by the clusters that they are the same on, findings by cluster, then the table."""
     yield line(f"{title} for {len(rows)} specs", "dim")
     for names, changes in _grouped(rows).items():
         yield line()
-        yield line(f"on {_listed(names)}", "bold")
+        yield line(f"on {listed(names)}", "bold")
         for change in changes:
             yield from change_lines(change)
     for row in rows:
@@ -58,14 +100,15 @@ def text(rows: Sequence[Row], title: str) -> Iterator[Line]:
 
 def summary(rows: Sequence[Row]) -> Iterator[Line]:
     """One line for each spec, and the errors."""
-    yield from table(COLUMNS, [_cells(row) for row in rows])
+    yield from table(COLUMNS, [cells(row) for row in rows])
     for row in rows:
         if row.error:
             yield line(f"{row.name}:", "warn")
             yield from wrapped(row.error, indent=4)
 
 
-def _cells(row: Row) -> list[Any]:
+def cells(row: Row) -> list[Any]:
+    """The row of a spec below COLUMNS."""
     counts = view.counts(row.plan.actions) if row.plan else {}
     hazards = sum(len(action.hazards) for action in row.plan.actions) if row.plan else ""
     numbers = [counts.get(verb, 0) if row.plan else "" for verb in view.IN_TABLES]
@@ -85,7 +128,8 @@ def _grouped(rows: Sequence[Row]) -> dict[tuple[str, ...], list[Change]]:
     return dict(sorted(groups.items(), key=lambda item: (-len(item[0]), item[0])))
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
 
@@ -96,12 +140,12 @@ def markdown(rows: Sequence[Row], title: str) -> str:
     from kxrecon.report.safe import visible
 
     lines = [f"## kxrecon {title}: {len(rows)} specs", "", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
-    lines += [f"| {' | '.join(visible(str(cell)) for cell in _cells(row))} |" for row in rows]
+    lines += [f"| {' | '.join(visible(str(cell)) for cell in cells(row))} |" for row in rows]
     for names, changes in _grouped(rows).items():
         inside = plain(one for change in changes for one in change_lines(change))
         lines += [
             "",
-            f"<details><summary>{len(changes)} on {_listed(names)}</summary>",
+            f"<details><summary>{len(changes)} on {listed(names)}</summary>",
             "",
             "```",
             inside + "```",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from kxrecon.health import ALARMS, Health, State, Status
 from kxrecon.report.lines import Line, Style, line
@@ -33,8 +33,9 @@ def text(status: Status) -> Iterator[Line]:
     yield _line(head, widths, "bold")
     for one, row in zip(exports, rows, strict=True):
         yield _line(row, widths, STYLES[one.state])
-        if one.message:
-            yield line(one.message, "dim", indent=4)
+        for said in (one.message, one.untold):
+            if said:
+                yield line(said, "dim", indent=4)
     yield line(_summary(status), "bold")
 
 
@@ -53,7 +54,8 @@ def _row(one: Health, artifacts: bool) -> tuple[str, ...]:
         *(one.export, one.state, moment(one.last_run), one.result or "-", moment(one.exported_to)),
         *(span(one.interval), span(one.lateness), failures or "-"),
     )
-    return (*cells, str(one.files or 0), str(one.records or 0)) if artifacts else cells
+    counted = ["?" if number is None else str(number) for number in (one.files, one.records)]
+    return (*cells, *counted) if artifacts else cells
 
 
 def moment(when: datetime | None) -> str:
@@ -82,8 +84,8 @@ def _summary(status: Status) -> str:
     return f"{len(status.exports)} export{plural}, {ill or 'none'} to look after; {room}."
 
 
-def as_json(status: Status) -> str:
-    """Everything, instants in ISO 8601, spans in seconds."""
+def document(status: Status) -> dict[str, Any]:
+    """Everything for JSON, instants in ISO 8601, spans in seconds."""
     exports = [
         {
             "export": one.export,
@@ -99,6 +101,7 @@ def as_json(status: Status) -> str:
             "message": one.message or None,
             "files": one.files,
             "records": one.records,
+            "untold": one.untold or None,
         }
         for one in status.exports
     ]
@@ -107,8 +110,8 @@ def as_json(status: Status) -> str:
         "consumed": status.capacity.consumed,
         "why": status.capacity.why or None,
     }
-    document = {"cluster": status.cluster, "now": status.now.isoformat(), "days": status.days}
-    return json.dumps({**document, "capacity": capacity, "exports": exports}, indent=2, ensure_ascii=False) + "\n"
+    about = {"cluster": status.cluster, "now": status.now.isoformat(), "days": status.days}
+    return {**about, "capacity": capacity, "exports": exports}
 
 
 _METRICS: tuple[tuple[str, str, Callable[[Health], float | None]], ...] = (
@@ -125,12 +128,13 @@ _METRICS: tuple[tuple[str, str, Callable[[Health], float | None]], ...] = (
 )
 
 
-def open_metrics(status: Status) -> str:
-    """Gauges per export, failures by kind, and the cluster's capacity; ends with ``# EOF``."""
+def open_metrics(found: Sequence[Status]) -> str:
+    """Gauges per export, failures by kind, and each cluster's capacity; ends with ``# EOF``."""
+    each = [(status, one) for status in found for one in status.exports]
     lines: list[str] = []
     for name, purpose, value in _METRICS:
         lines += [f"# TYPE kxrecon_export_{name} gauge", f"# HELP kxrecon_export_{name} {purpose}"]
-        for one in status.exports:
+        for status, one in each:
             number = value(one)
             if number is not None:
                 lines.append(f"kxrecon_export_{name}{_labels(status, export=one.export)} {number:.15g}")
@@ -138,13 +142,14 @@ def open_metrics(status: Status) -> str:
         "# TYPE kxrecon_export_recent_failures gauge",
         "# HELP kxrecon_export_recent_failures Failed runs by kind",
     ]
-    for one in status.exports:
+    for status, one in each:
         for kind, count in sorted(one.failures.items()):
             lines.append(f"kxrecon_export_recent_failures{_labels(status, export=one.export, kind=kind)} {count}")
     lines += ["# TYPE kxrecon_capacity gauge", "# HELP kxrecon_capacity Exports that may run at the same time, and do"]
-    if status.capacity.total is not None:
-        lines.append(f"kxrecon_capacity{_labels(status, state='total')} {status.capacity.total}")
-        lines.append(f"kxrecon_capacity{_labels(status, state='consumed')} {status.capacity.consumed}")
+    for status in found:
+        if status.capacity.total is not None:
+            lines.append(f"kxrecon_capacity{_labels(status, state='total')} {status.capacity.total}")
+            lines.append(f"kxrecon_capacity{_labels(status, state='consumed')} {status.capacity.consumed}")
     return "\n".join([*lines, "# EOF"]) + "\n"
 
 

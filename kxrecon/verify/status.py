@@ -1,39 +1,46 @@
 """How exports run: their state, what is late against its interval, and failures of those that are not well.
 
 (".show continuous-exports", ".show continuous-export failures", ".show continuous-export exported-artifacts",
-".show capacity": learn.microsoft.com.) Failures are asked only for failed and late exports.
+".show capacity": learn.microsoft.com.) Failures are asked only for exports that are not well, files only if they
+are asked for, and a history of at most HISTORIES exports: each is two more reads.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from kxrecon.health import Capacity, Health, State, Status
-from kxrecon.kql import identifier
+from kxrecon.health import ALARMS, Capacity, Health, State, Status
+from kxrecon.history import GRACE, History
 from kxrecon.model import Entity, Failure, Gap, Read, Ref, Table
 from kxrecon.model import State as Entities
 from kxrecon.observe import WORKERS, Planes, list_databases, observe, require_cluster
 from kxrecon.scope import Scope
-from kxrecon.verify import reads
+from kxrecon.verify.past import instant, past
 
 EXPORT = "continuous_export"
 TICKS = 10_000_000  # in a second
-# A run waits for its turn and takes its time: late is one that has missed a whole further interval.
-GRACE = 60.0
+HISTORIES = 500
+NOT_ASKED = f"not asked: the history of {HISTORIES} exports at a time is, those that are not well first"
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """How much to ask: exports of no spec too, the files of the last ``days``, failures of the last ``days``."""
+    """How much to ask: exports of no spec too; of the last ``days`` the files, or the whole history, of all exports
+    or ``only`` of those named, by their label or their own name."""
 
     everything: bool = False
     artifacts: bool = False
     days: int = 3
+    history: bool = False
+    only: frozenset[str] = frozenset()
+
+    def means(self, ref: Ref) -> bool:
+        """Whether more than its state is asked of an export."""
+        return not self.only or bool(self.only & {ref.label, ref.name[-1]})
 
 
 def status(
@@ -60,13 +67,20 @@ def status(
     now = _now(planes, names)
     wanted = {ref: one for ref, one in desired.entities.items() if ref.kind == EXPORT}
     refs = sorted({*wanted, *(ref for ref in seen.entities if asked.everything and ref.kind == EXPORT)})
-    found = [_health(ref, seen, wanted.get(ref), now) for ref in refs]
+    found = [(ref, _health(ref, seen, wanted.get(ref), now)) for ref in refs]
+    meant = [pair for pair in found if asked.means(pair[0])]
+    meant.sort(key=lambda pair: (pair[1].state not in ALARMS, pair[0]))
+    chosen = {ref for ref, _ in meant[:HISTORIES]} if asked.history else set()
 
     def told(pair: tuple[Ref, Health]) -> Health:
-        return _told(pair[0], pair[1], planes, now - timedelta(days=asked.days), asked.artifacts)
+        ref, health = pair
+        if not asked.means(ref):
+            return health
+        health = replace(health, untold=NOT_ASKED) if asked.history and ref not in chosen else health
+        return _told(ref, health, planes, now, replace(asked, history=ref in chosen))
 
     with ThreadPoolExecutor(workers, thread_name_prefix="status") as pool:
-        exports = tuple(pool.map(told, zip(refs, found, strict=True)))
+        exports = tuple(pool.map(told, found))
     return Status(scope.cluster_uri, now, exports, _capacity(planes, names), asked.days)
 
 
@@ -79,15 +93,6 @@ def _now(planes: Planes, databases: Iterable[str]) -> datetime:
             return found
         break
     return datetime.now(UTC)
-
-
-def instant(cell: Any) -> datetime | None:
-    """A datetime as Kusto writes it, with seven digits behind the point; None for none."""
-    try:
-        found = datetime.fromisoformat(str(cell).replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 def _health(ref: Ref, seen: Entities, wanted: Entity | None, now: datetime) -> Health:
@@ -108,7 +113,7 @@ def _health(ref: Ref, seen: Entities, wanted: Entity | None, now: datetime) -> H
         last_run=last,
         result=str(values.get("lastRunResult") or ""),
         exported_to=instant(values.get("exportedTo")),
-        lateness=late if late > interval + GRACE else 0.0,
+        lateness=late if late > interval + GRACE.total_seconds() else 0.0,
     )
     by_spec = wanted is not None and wanted.fields.get("isDisabled") is True
     return replace(health, state=_state(health, bool(values.get("isRunning")), by_spec))
@@ -130,27 +135,22 @@ def _state(health: Health, running: bool, by_spec: bool) -> State:
     return "ok" if health.last_run else "new"
 
 
-def _told(ref: Ref, health: Health, planes: Planes, since: datetime, artifacts: bool) -> Health:
-    """The same with its failures, if it is not well, and its artifacts, if they are asked for."""
+def _told(ref: Ref, health: Health, planes: Planes, now: datetime, asked: Asked) -> Health:
+    """The same with its failures, if it is not well, and its files and history, if they are asked for."""
+    if health.state in ("missing", "unknown"):
+        return health
+    files = asked.artifacts or asked.history
+    failures = asked.history or health.state in ("failing", "late", "disabled")
+    empty = History(now - timedelta(days=asked.days), now)
+    found, why = past(ref, planes["kusto"], empty, health.interval, files=files, failures=failures)
     if health.state in ("failing", "late", "disabled"):
-        rows = list(_rows(planes, reads.failures(ref), since))
-        kinds = Counter(str(row.get("FailureKind") or "Failure") for row in rows)
-        newest = max(rows, key=lambda row: str(row.get("Timestamp")), default={})
-        health = replace(health, failures=dict(kinds), message=str(newest.get("Details") or ""))
-    if artifacts and health.state != "missing":
-        text = f".show continuous-export {identifier(ref.name[1])} exported-artifacts"
-        rows = list(_rows(planes, Read("kusto", ref.name[0], text), since))
-        records = sum(int(row.get("NumRecords") or 0) for row in rows)
-        health = replace(health, files=len(rows), records=records)
-    return health
-
-
-def _rows(planes: Planes, read: Read, since: datetime) -> Iterator[Mapping[str, Any]]:
-    answer = planes["kusto"].read(read)
-    for row in answer.records() if isinstance(answer, Table) else ():
-        when = instant(row.get("Timestamp"))
-        if when is None or when >= since:
-            yield row
+        kinds = Counter(one.kind for one in found.failures)
+        health = replace(health, failures=dict(kinds), message=found.failures[-1].details if found.failures else "")
+    if files and not why:
+        counted = sum(one.files for one in found.runs), sum(one.records for one in found.runs)
+        health = replace(health, files=counted[0], records=counted[1])
+    history = found if asked.history and not why else None
+    return replace(health, history=history, untold=why or health.untold)
 
 
 def _capacity(planes: Planes, databases: Sequence[str]) -> Capacity:

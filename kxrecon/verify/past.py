@@ -1,0 +1,66 @@
+"""Asking what an export did: its files and its failures, as ``History``.
+
+(".show continuous-export failures" and "… exported-artifacts" take a monitor or an admin of the database, so they may
+be denied where the state of the export is not: learn.microsoft.com.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from kxrecon.history import Failed, History, runs
+from kxrecon.kql import identifier
+from kxrecon.model import Answer, Failure, Read, Ref, Table
+from kxrecon.planes import PlaneClient
+from kxrecon.verify import reads
+
+
+def past(
+    ref: Ref, kusto: PlaneClient, empty: History, interval: float, *, files: bool, failures: bool
+) -> tuple[History, str]:
+    """What was asked for of the time of the ``empty`` history, and why it is not known ("" if it is)."""
+    found, why = empty, ""
+    if failures:
+        answer = kusto.read(reads.failures(ref))
+        why = _why(answer)
+        failed = sorted((_failed(when, row) for when, row in _rows(answer, empty.since)), key=lambda one: one.when)
+        found = replace(found, failures=tuple(failed))
+    if files:
+        answer = kusto.read(artifacts(ref))
+        why = why or _why(answer)
+        wrote = ((when, int(row.get("NumRecords") or 0)) for when, row in _rows(answer, empty.since))
+        found = replace(found, runs=runs(wrote, interval))
+    return found, why
+
+
+def artifacts(ref: Ref) -> Read:
+    """The files of one export in the last 14 days."""
+    return Read("kusto", ref.name[0], f".show continuous-export {identifier(ref.name[1])} exported-artifacts")
+
+
+def instant(cell: Any) -> datetime | None:
+    """A datetime as Kusto writes it, with seven digits behind the point; None for none."""
+    try:
+        found = datetime.fromisoformat(str(cell).replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def _failed(when: datetime, row: Mapping[str, Any]) -> Failed:
+    kind = str(row.get("FailureKind") or "Failure")
+    return Failed(when, kind, str(row.get("Details") or ""), instant(row.get("LastSuccessRun")))
+
+
+def _rows(answer: Answer, since: datetime) -> Iterator[tuple[datetime, Mapping[str, Any]]]:
+    for row in answer.records() if isinstance(answer, Table) else ():
+        when = instant(row.get("Timestamp"))
+        if when is not None and when >= since:
+            yield when, row
+
+
+def _why(answer: Answer) -> str:
+    return f"could not be read ({answer.reason}: {answer.message})" if isinstance(answer, Failure) else ""
