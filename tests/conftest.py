@@ -21,11 +21,14 @@ def pytest_testnodedown(node, error):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """One section for each witness; pytest's own summary still ends the run."""
+    """One section for each witness, and one if no browser was there; pytest's own summary still ends the run."""
     for name, lines in tally.sections():
         terminalreporter.section(f"witness: {name}")
         for line in lines:
             terminalreporter.write_line(line)
+    if any(one.nodeid.startswith("tests/pages/") for one in terminalreporter.stats.get("skipped", ())):
+        terminalreporter.section("no browser")
+        terminalreporter.write_line("pages were not looked at in a browser: apt-get install chromium")
 
 
 @pytest.fixture(scope="session", autouse=True)
