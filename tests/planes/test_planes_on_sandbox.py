@@ -178,7 +178,8 @@ def test_a_read_only_look_sends_only_reads(tmp_path):
         made["arm"].read(arm("clusters.get", resourceId=CLUSTER))
         for plane in made.values():
             plane.close()
-    assert [line.split()[0] for line in lines] == ["GET", "POST", "GET"]
+    # The SDK remembers an address's metadata for the whole process, and ports come round again.
+    assert [line.split()[0] for line in lines if not line.endswith("/auth/metadata")] == ["POST", "GET"]
 
 
 STORM = tuple(
