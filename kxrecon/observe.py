@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 from kxrecon.errors import PlaneError
 from kxrecon.kinds import NAMES, kind
+from kxrecon.misread import careful, understood
 from kxrecon.model import Answer, Answers, Entity, Failure, Gap, Plane, Read, Reading, Ref, State, Table
 from kxrecon.planes import PlaneClient
 from kxrecon.principals import aliases
@@ -54,15 +56,17 @@ def managed_kinds(scope: Scope) -> tuple[str, ...]:
 
 
 def observe(scope: Scope, planes: Planes, *, kinds: Sequence[str] | None = None, workers: int = WORKERS) -> Observation:
-    """Read everything that the kinds ask for and turn it into a State. Refusals become gaps, never exceptions."""
+    """Read everything that the kinds ask for and turn it into a State. Refusals, and answers that nobody can
+    understand, become gaps, never exceptions."""
     names = managed_kinds(scope) if kinds is None else tuple(kinds)
+    both = tuple(dict.fromkeys((*TEACHERS, *names)))
     known: dict[Read, Answer] = {}
     waiting: dict[Read, Future[Answer]] = {}
     scope = replace(scope, directory=learn(scope, {}))
     with ThreadPoolExecutor(workers, thread_name_prefix="read") as pool:
         try:
             for _ in range(2 * ROUNDS):  # each round is waited for twice: for what teaches, and for all of it
-                for read in _wanted(names, scope, known):
+                for read in careful(partial(_wanted, names, scope, known), both, known, scope):
                     if read not in known and read not in waiting:
                         waiting[read] = pool.submit(planes[read.plane].read, read)
                 if not waiting:
@@ -70,11 +74,11 @@ def observe(scope: Scope, planes: Planes, *, kinds: Sequence[str] | None = None,
                 teaching = frozenset(_wanted((name for name in TEACHERS if name in names), scope, known))
                 for read in [read for read in waiting if read in teaching] or list(waiting):
                     known[read] = waiting.pop(read).result()
-                scope = replace(scope, directory=learn(scope, known))
+                scope = replace(scope, directory=careful(partial(learn, scope, known), both, known, scope))
         finally:
             for future in waiting.values():
                 future.cancel()
-    return Observation(interpret(names, known, scope), scope, known)
+    return Observation(careful(partial(interpret, names, known, scope), both, known, scope), scope, known)
 
 
 def require_cluster(answers: Answers) -> None:
@@ -117,7 +121,7 @@ def interpret(names: Iterable[str], answers: Answers, scope: Scope) -> State:
     readings: dict[Ref, Reading] = {}
     gaps: list[Gap] = []
     for name in names:
-        for found in kind(name).observe(answers, scope):
+        for found in understood(name, answers, scope):
             if isinstance(found, Entity):
                 entities[found.ref] = found
             elif isinstance(found, Reading):
@@ -135,7 +139,7 @@ def learn(scope: Scope, answers: Answers) -> Directory:
     accounts: dict[str, str] = dict(scope.directory.accounts)
     unread: dict[str, Failure] = dict(scope.directory.unread)
     for name in TEACHERS if answers else ():
-        for found in kind(name).observe(answers, scope):
+        for found in understood(name, answers, scope):
             if isinstance(found, Gap):
                 unread = {**dict.fromkeys(attributes, found.failure), **unread} if found.kind == IDENTITY else unread
             elif found.ref.kind == IDENTITY:

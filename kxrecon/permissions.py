@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from kxrecon.kinds.kusto.managed_identity_policy import KIND as POLICY
+from kxrecon.misread import SHAPE
 from kxrecon.model import Failure, Plane, Read, State, Table
 from kxrecon.planes import PlaneClient
 from kxrecon.scope import Scope
@@ -129,7 +130,10 @@ def _to_write(scope: Scope, desired: State) -> Iterator[Right]:
 
 def has(right: Right, planes: Mapping[Plane, PlaneClient]) -> tuple[Has, str]:
     """Whether the caller has a right, as far as it can be asked, and why that is not known."""
-    return _ASK[right.plane](right, planes[right.plane])
+    try:
+        return _ASK[right.plane](right, planes[right.plane])
+    except SHAPE as error:
+        return "unknown", f"the answer has not the documented form: {error}"[:200]
 
 
 def _kusto(right: Right, plane: PlaneClient) -> tuple[Has, str]:

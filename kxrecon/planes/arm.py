@@ -57,6 +57,8 @@ class ArmPlane:
             answer: Answer = self._retry.read(lambda: self._once(lambda: operation(self._clients, read), _named(read)))
             return answer
         except PlaneError as error:
+            if read.text not in str(error):
+                error.args = (f"{_named(read)}: {error}",)
             return to_failure(self._shown(error))
 
     def write(self, request: Request) -> Mapping[str, Any]:

@@ -22,6 +22,7 @@ from kxrecon.planes.failures import literal_secrets, masked, to_failure
 from kxrecon.planes.kusto_errors import KustoError, malformed, plane_error
 from kxrecon.planes.kusto_operations import follow, is_async
 from kxrecon.planes.rehearsal import is_rehearsal
+from kxrecon.planes.retry import UNREACHABLE
 from kxrecon.planes.terms import Terms
 from kxrecon.planes.transport import Gate
 
@@ -73,7 +74,8 @@ class KustoPlane:
             # The service might refuse a definition in a request that says it is read-only: that is not documented.
             return self._retry.read(lambda: self._run_one(read.target, read.text, read_only=not rehearsal))
         except PlaneError as error:
-            return to_failure(self._shown(error, read.text))
+            shown = self._shown(error, read.text)
+            return to_failure(shown if rehearsal or not read.text.startswith(".") else _named(shown, read.text))
 
     def write(self, request: Request) -> Mapping[str, Any]:
         """Run a bound command; ``{"columns", "rows"}`` of its answer, and for one that answers before it is
@@ -156,6 +158,15 @@ def _table(answer: Any, what: str) -> Table:
     if not isinstance(rows, list) or any(not isinstance(row, list) or len(row) != len(columns) for row in rows):
         raise PlaneError(f"{what}: a row does not fit the columns", code="MalformedAnswer")
     return Table(columns, rows)
+
+
+def _named(error: PlaneError, command: str) -> PlaneError:
+    """The same error with its command in front, unless it says that nobody could be asked anything. Who asks a
+    query of its own says itself what for."""
+    what = _short(command)
+    if what not in str(error) and error.code not in (UNREACHABLE, "NoToken", "UntrustedHost", "Certificate"):
+        error.args = (f"{what}: {error}",)
+    return error
 
 
 def _short(text: str) -> str:

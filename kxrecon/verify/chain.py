@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from kxrecon import kql
+from kxrecon.misread import SHAPE
 from kxrecon.model import Ref
 from kxrecon.report.values import value
 from kxrecon.verdicts import Chain, Fix, Link, broken, holds, unknown
@@ -55,23 +57,32 @@ def chain(subject: Subject) -> Chain:
 
 def _links(subject: Subject) -> Iterator[Link]:
     for name, judge in BEFORE:
-        yield replace(judge(subject), name=name)
+        yield _judged(name, partial(judge, subject))
     sql = subject.table is not None and subject.table.fields.get("kind") == "sql"
     for name, at in SQL if sql else STORAGE:
-        yield replace(_worst([at(subject, one) for one in subject.connections]), name=name)
-    yield replace(job(subject), name="job")
-    yield replace(run(subject), name="run")
+        yield _worst([_judged(name, partial(at, subject, one)) for one in subject.connections], name)
+    yield _judged("job", partial(job, subject))
+    yield _judged("run", partial(run, subject))
 
 
-def _worst(links: list[Link]) -> Link:
+def _judged(name: str, judge: Callable[[], Link]) -> Link:
+    """One link. An answer that has not the documented form proves nothing, and hides no other link."""
+    try:
+        return replace(judge(), name=name)
+    except SHAPE as error:
+        what = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+        return replace(unknown(f"what was answered about the {name} cannot be understood: {what[:200]}"), name=name)
+
+
+def _worst(links: list[Link], name: str) -> Link:
     """Several connections are one link: the worst of them, or all evidence if all hold."""
     for verdict in ("broken", "unknown"):
         found = next((link for link in links if link.verdict == verdict), None)
         if found is not None:
             return found
     if not links:
-        return unknown("not reached: there is no external table")
-    return holds("; ".join(dict.fromkeys(link.evidence for link in links)))
+        return replace(unknown("not reached: there is no external table"), name=name)
+    return replace(holds("; ".join(dict.fromkeys(link.evidence for link in links))), name=name)
 
 
 def job(subject: Subject) -> Link:

@@ -96,12 +96,12 @@ def _with_identities(scope: Scope, planes: Planes) -> Scope:
     """The scope with every identity of the cluster under a name: its own, where the spec has none for it."""
     asked = reads.cluster_read(scope)
     answer = planes["arm"].read(asked) if asked and scope.manages("arm") != "off" else None
-    block = (answer.get("identity") or {}) if isinstance(answer, Mapping) else {}
+    block = reads.part(answer, "identity")
     identities = dict(scope.identities)
     if block.get("principalId"):
         identities.setdefault(SYSTEM, "")
     named = {resource_id.lower() for resource_id in identities.values()}
-    for resource_id in block.get("userAssignedIdentities") or {}:
+    for resource_id in reads.part(block, "userAssignedIdentities"):
         if resource_id.lower() not in named:
             short = resource_id.rpartition("/")[2]
             identities[short if short not in identities else resource_id.lower()] = resource_id
@@ -161,6 +161,6 @@ def _lists(scope: Scope, answers: Answers) -> Iterator[Read]:
     for target in scope.targets.values():
         place = locate(str(target.doc.get("url") or ""))
         answer = answers.get(reads.account(ids[place.host])) if place and place.host in ids else None
-        properties = (answer.get("properties") or {}) if isinstance(answer, Mapping) else {}
+        properties = reads.part(answer, "properties")
         if place is not None and properties.get("isHnsEnabled"):
             yield from (reads.acl(place, directory) for directory in directories(place.path))

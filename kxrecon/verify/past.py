@@ -31,7 +31,7 @@ def past(
     if files:
         answer = kusto.read(artifacts(ref))
         why = why or _why(answer)
-        wrote = ((when, int(row.get("NumRecords") or 0)) for when, row in _rows(answer, empty.since))
+        wrote = ((when, count(row.get("NumRecords"))) for when, row in _rows(answer, empty.since))
         found = replace(found, runs=runs(wrote, interval))
     return found, why
 
@@ -48,6 +48,11 @@ def instant(cell: Any) -> datetime | None:
     except ValueError:
         return None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def count(cell: Any) -> int:
+    """A number as Kusto gives it or as a text; 0 for what is none."""
+    return cell if isinstance(cell, int) else int(cell) if str(cell).isdecimal() and len(cell) < 20 else 0
 
 
 def _failed(when: datetime, row: Mapping[str, Any]) -> Failed:

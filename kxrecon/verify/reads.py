@@ -52,6 +52,12 @@ def cluster(answers: Answers, scope: Scope) -> Mapping[str, Any] | Failure | Non
     return answer if isinstance(answer, Mapping | Failure) else None
 
 
+def part(answer: Any, name: str) -> Mapping[str, Any]:
+    """An object inside an answer; empty if there is none."""
+    found = answer.get(name) if isinstance(answer, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
 def databases(answers: Answers) -> frozenset[str] | None:
     """The databases of the cluster, lower-case; None if they could not be listed."""
     names = database_names(answers.get(DATABASES))

@@ -19,7 +19,7 @@ from kxrecon.model import Entity, Failure, Gap, Read, Ref, Table
 from kxrecon.model import State as Entities
 from kxrecon.observe import WORKERS, Planes, list_databases, observe, require_cluster
 from kxrecon.scope import Scope
-from kxrecon.verify.past import instant, past
+from kxrecon.verify.past import count, instant, past
 
 EXPORT = "continuous_export"
 TICKS = 10_000_000  # in a second
@@ -88,7 +88,7 @@ def _now(planes: Planes, databases: Iterable[str]) -> datetime:
     """The cluster's own clock; this machine's if it does not tell."""
     for name in databases:
         answer = planes["kusto"].read(Read("kusto", name, "print Now=now()"))
-        found = instant(answer.rows[0][0]) if isinstance(answer, Table) and answer.rows else None
+        found = instant(answer.rows[0][0]) if isinstance(answer, Table) and answer.rows and answer.rows[0] else None
         if found is not None:
             return found
         break
@@ -160,4 +160,4 @@ def _capacity(planes: Planes, databases: Sequence[str]) -> Capacity:
     row = next(iter(answer.records()), None) if isinstance(answer, Table) else None
     if row is None or row.get("Total") is None:
         return Capacity(why="the cluster does not tell")
-    return Capacity(int(row["Total"]), int(row.get("Consumed") or 0))
+    return Capacity(count(row["Total"]), count(row.get("Consumed")))

@@ -175,11 +175,13 @@ def _answer(case: Case, read: Read) -> Answer:
         if one["text"] == read.text and one.get("target", read.target) == read.target:
             asked = dict(read.arguments)
             if all(asked.get(name) == value for name, value in arguments.items()):
-                return _parsed(one["answer"])
+                return _parsed(one["answer"], read)
     raise AssertionError(f"{case.path.name} has no answer to {read}")
 
 
-def _parsed(answer: Any) -> Answer:
+def _parsed(answer: Any, read: Read) -> Answer:
+    if answer == "empty" and "schema as json" in read.text:  # a database is always shown, with nothing in it
+        return Table(("DatabaseSchema",), [[{"Databases": {read.target: {"Name": read.target}}}]])
     if answer == "empty":
         return Table((), ())
     if "failure" in answer:

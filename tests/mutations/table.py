@@ -106,7 +106,7 @@ _RENDERED: list[Mutation] = [
         "kinds/kusto/managed_identity_policy.py",
         (GRAMMAR, CASES),
         ("usages are replaced, not merged", 'f".alter-merge {entity} policy', 'f".alter {entity} policy'),
-        ("only the documented column is read", 'answer.index("Policy", "Policies")', 'answer.index("Policies")'),
+        ("only the documented column is read", '"Policy|Policies"', '"Policies"'),
         ("usages are joined by semicolons", '"AllowedUsages": ", ".join', '"AllowedUsages": "; ".join'),
     ),
     *_in(
@@ -159,7 +159,7 @@ _RENDERED: list[Mutation] = [
     *_in(
         "kinds/sql/_reads.py",
         (CASES, LINKS),
-        ("a grant on a column counts for its table", 'in ("G", "W") and not row["minor_id"]:', 'in ("G", "W"):'),
+        ("a grant on a column counts for its table", 'in ("G", "W") and not int(row["minor_id"]):', 'in ("G", "W"):'),
     ),
 ]
 

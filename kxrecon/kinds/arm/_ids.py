@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from kxrecon.model import Read
 from kxrecon.scope import Scope
+
+
+def needed(record: Mapping[str, Any], name: str, holds: str = "/") -> str:
+    """A text of an answer that is always there and holds ``holds``, in any letter case: an id, a scope.
+
+    Raises KeyError or TypeError.
+    """
+    found = record[name]
+    if not isinstance(found, str) or holds.lower() not in found.lower():
+        raise TypeError(f"{name} is {str(found)[:60]!r}")
+    return found
 
 
 def subscription(resource_id: str) -> str:

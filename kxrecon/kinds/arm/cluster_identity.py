@@ -13,7 +13,7 @@ from typing import Any
 
 from kxrecon.errors import Problem
 from kxrecon.kinds import World
-from kxrecon.kinds.arm._ids import cluster_read, exclusive, subscription
+from kxrecon.kinds.arm._ids import cluster_read, exclusive, needed, subscription
 from kxrecon.model import (
     Answers,
     Change,
@@ -122,13 +122,33 @@ def observe(answers: Answers, scope: Scope) -> Iterable[Entity | Reading | Gap]:
         yield Gap(KIND, (), answer)
     elif isinstance(answer, Mapping):
         yield _cluster_reading(answer)
-        yield from _entities(block, answers, scope)
+        yield from _entities(_block_of(answer, scope), answers, scope)
     attached = _attached(block)
     for symbol, resource_id in scope.identities.items():
         if resource_id and resource_id.lower() not in attached:
             yield from _unattached(symbol, answers.get(_identity_read(resource_id)))
     if isinstance(answer, Failure) and _needs_client_id(scope):
         yield from _unattached(SYSTEM, answers.get(_system_read(scope)))
+
+
+def _block_of(answer: Mapping[str, Any], scope: Scope) -> Mapping[str, Any]:
+    """The identity block. Raises where it does not hold what its ``type`` says that it holds."""
+    needed(answer, "id")
+    block = _block(answer)
+    if not isinstance(answer.get("identity", {}), Mapping | None):
+        raise TypeError("identity is no object")
+    said = str(block.get("type") or "").lower()
+    if "systemassigned" in said:
+        needed(block, "principalId", "-")
+    if "userassigned" in said and not _attached(block):
+        raise ValueError(f"identity.type is {said[:40]!r}, and no user-assigned identity is shown")
+    mine = {resource_id.lower() for resource_id in scope.identities.values()}
+    for resource_id, ids in _attached(block).items():
+        # An identity that was deleted while it was attached may be shown without ids: of others that is no matter.
+        for name in ("principalId", "clientId"):
+            if resource_id in mine or ids.get(name) is not None:
+                needed(ids, name, "-")
+    return block
 
 
 def _cluster_reading(answer: Mapping[str, Any]) -> Reading:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from kxrecon.errors import Problem
 from kxrecon.kinds import World
-from kxrecon.kinds.arm._ids import subscription
+from kxrecon.kinds.arm._ids import needed, subscription
 from kxrecon.model import (
     Answers,
     Change,
@@ -140,7 +140,7 @@ def _hosts(answers: Answers, scope: Scope) -> Iterator[Reading | Gap]:
             served = _endpoints(row)
             # Zone endpoints and custom domains do not follow the pattern; where none are shown the name decides.
             mine = [host for host in hosts if host in served or _same_account(host, row)]
-            yield from (_reading(host, str(row["id"])) for host in mine)
+            yield from (_reading(host, needed(row, "id", "/subscriptions/")) for host in mine)
 
 
 def _reading(host: str, account_id: str) -> Reading:

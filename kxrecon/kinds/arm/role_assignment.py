@@ -15,7 +15,7 @@ from typing import Any
 
 from kxrecon.errors import Problem, SpecError
 from kxrecon.kinds import World
-from kxrecon.kinds.arm._ids import cluster_read, enclosing, last_segment, subscription
+from kxrecon.kinds.arm._ids import cluster_read, enclosing, last_segment, needed, subscription
 from kxrecon.kinds.arm._mark import mark as mark  # the kind's own, if it is asked for it
 from kxrecon.kinds.arm._roles import GUIDS, NAMES, WIDER, role_guid
 from kxrecon.model import (
@@ -159,14 +159,14 @@ def observe(answers: Answers, scope: Scope) -> Iterable[Entity | Reading | Gap]:
 
 
 def _entity(row: Mapping[str, Any], symbol: str, object_id: str, scope: Scope) -> Entity:
-    properties = row.get("properties") or {}
-    principal = str(properties.get("principalId") or "").lower()
+    properties = row["properties"]
+    principal = needed(properties, "principalId", "").lower()
     direct = principal == object_id
     prefix = "aadgroup" if properties.get("principalType") == "Group" else "aadapp"
     named = symbol if direct else scope.directory.symbol(principal, f"{prefix}={principal}") or f"{prefix}={principal}"
     name = (
-        _scope_key(str(properties.get("scope") or "/")),
-        last_segment(str(properties.get("roleDefinitionId") or "")).lower(),
+        _scope_key(needed(properties, "scope")),
+        last_segment(needed(properties, "roleDefinitionId", "/roleDefinitions/")).lower(),
         named,
     )
     attributes = {

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from kxrecon.kinds.kusto._cells import json_cell, json_key
+from kxrecon.kinds.kusto._cells import json_key, list_cell
 from kxrecon.kinds.kusto._draft import Draft, nearest
 from kxrecon.kql import Columns, identifier, parse_timespan, show_timespan, string, timespan, unquote
 from kxrecon.model import HIDDEN, Hidden, Value
@@ -187,7 +187,7 @@ def observed_partitions(cell: Any, path: Value) -> tuple[Partition, ...]:
 
 @lru_cache(maxsize=4096)
 def _partitions(text: str, path: str | None) -> tuple[Partition, ...]:
-    found = json_cell(text) or ()
+    found = list_cell(text)
     dated = {item.name for item in path_items(path) if item.pattern} if _readable(path) else set()
     return tuple([_observed(record, dated) for record in sorted(found, key=_ordinal)])
 

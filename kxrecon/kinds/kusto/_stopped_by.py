@@ -28,7 +28,7 @@ def journal(database: str) -> Read:
 
 def told(readings: Iterable[Reading], answer: Table) -> Mapping[str, Mapping[str, Value]]:
     """``disabledBy``, ``disabledAt`` and ``disabledWith`` by export, where the newest entry about it disabled it."""
-    take = cells(answer, "EventTimestamp", "EntityName", "ChangeCommand", "Principal", "ClientRequestId")
+    take = cells(answer, "EventTimestamp?", "EntityName?", "ChangeCommand?", "Principal?", "ClientRequestId?")
     rows = sorted((row for row in map(take, answer.rows) if row[0]), key=lambda row: str(row[0]))
     newest = {str(name): row for row in rows for name in (row[1],)}
     found: dict[str, Mapping[str, Value]] = {}

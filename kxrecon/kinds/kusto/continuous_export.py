@@ -16,7 +16,16 @@ from kxrecon import kql
 from kxrecon.errors import Problem
 from kxrecon.kinds import World
 from kxrecon.kinds.kusto import _export_spec, _reads, _stopped_by
-from kxrecon.kinds.kusto._cells import bool_cell, cells, json_cell, json_key, shown_text
+from kxrecon.kinds.kusto._cells import (
+    bool_cell,
+    cells,
+    json_cell,
+    json_key,
+    list_cell,
+    needed_cell,
+    shown_text,
+    ticks_cell,
+)
 from kxrecon.kinds.kusto._draft import Draft, one_of
 from kxrecon.kinds.kusto._export_command import step
 from kxrecon.kinds.kusto._script import export_identities
@@ -129,7 +138,7 @@ def _with_causes(database: str, seen: Sequence[Entity | Reading], answers: Answe
 
 def _with_failures(reading: Reading, failures: Table) -> Reading:
     """The running state of a disabled export with the first and last of its failures (Kusto keeps two weeks)."""
-    take = cells(failures, "Timestamp", "LastSuccessRun", "Details", "FailureKind")
+    take = cells(failures, "Timestamp?", "LastSuccessRun?", "Details?", "FailureKind?")
     ordered = sorted((row for row in map(take, failures.rows) if row[0]), key=lambda row: str(row[0]))
     if not ordered:
         return reading
@@ -146,7 +155,7 @@ def _observed(
         *("Name", "ExternalTableName", "Query", "ForcedLatency", "IntervalBetweenRuns"),
         *("CursorScopedTables", "ExportProperties", "IsDisabled"),
     )
-    state = cells(answer, "LastRunTime", "StartCursor", "LastRunResult", "ExportedTo", "IsRunning")
+    state = cells(answer, "LastRunTime?", "StartCursor", "LastRunResult?", "ExportedTo", "IsRunning?")
     shown = _shows_identity(answer)
     for row in answer.rows:
         name, to, query, latency, interval, tables, properties, disabled = definition(row)
@@ -155,13 +164,13 @@ def _observed(
             symbol: Value = _symbol(identity, scope)
         else:
             symbol = _symbol(script[name], scope) if script is not None and name in script else HIDDEN
-        ref = Ref(KIND, (database, name))
+        ref = Ref(KIND, (database, needed_cell(name)))
         fields = {
-            "to": to,
-            "query": shown_text(kql.normalise_query(query or "")),
+            "to": needed_cell(to),
+            "query": shown_text(kql.normalise_query(needed_cell(query))),
             "over": _tables(json_key(tables or ""), database),
-            "intervalBetweenRuns": kql.parse_timespan(interval),
-            "forcedLatency": kql.parse_timespan(latency),
+            "intervalBetweenRuns": ticks_cell(interval),
+            "forcedLatency": ticks_cell(latency),
             **known,
             "managedIdentity": symbol,
             "isDisabled": bool_cell(disabled),
@@ -202,8 +211,8 @@ def _symbol(identity: str | None, scope: Scope) -> Value:
 @lru_cache(maxsize=4096)
 def _tables(text: str, database: str) -> tuple[str, ...] | None:
     """Names from ``CursorScopedTables``, JSON such as ``["['DB'].['T']"]``; None for an empty list."""
-    found = json_cell(text)
-    return tuple(sorted({_last_name(str(one)) for one in found})) if found else None
+    found = list_cell(text)
+    return tuple(sorted({_last_name(needed_cell(one)) for one in found})) if found else None
 
 
 def _last_name(qualified: str) -> str:

@@ -13,7 +13,7 @@ from kxrecon import kql
 from kxrecon.errors import Problem
 from kxrecon.kinds import World
 from kxrecon.kinds.kusto import _reads
-from kxrecon.kinds.kusto._cells import cells
+from kxrecon.kinds.kusto._cells import cells, needed_cell, text_cell
 from kxrecon.model import (
     Answers,
     Change,
@@ -138,13 +138,11 @@ def _caller(database: str, own: Table) -> Reading:
 
 
 def _entities(database: str, answer: Table, scope: Scope) -> Iterator[Entity]:
-    names = ("Role", "PrincipalObjectId", "PrincipalFQN", "PrincipalDisplayName", "Notes")
-    columns = [answer.index(name) for name in names]
+    take = cells(answer, "Role", "PrincipalObjectId", "PrincipalFQN", "PrincipalDisplayName?", "Notes?")
     taken: dict[Ref, str] = {}
     for row in answer.rows:
-        cells = ["" if at is None or row[at] is None else str(row[at]) for at in columns]
-        role, object_id, fqn, display, notes = cells
-        plural = _plural(role)
+        role, object_id, fqn, display, notes = (text_cell(cell) or "" for cell in take(row))
+        plural = _plural(needed_cell(role))
         if plural is None:
             continue
         symbol = observed_symbol(object_id, fqn, display, scope)

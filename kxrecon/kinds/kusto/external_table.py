@@ -15,7 +15,17 @@ from kxrecon import kql
 from kxrecon.errors import Problem
 from kxrecon.kinds import World
 from kxrecon.kinds.kusto import _connections, _layout, _reads, _sql_connection, _table_spec
-from kxrecon.kinds.kusto._cells import bool_cell, cells, json_cell, json_key, schema_columns, schema_section, text_cell
+from kxrecon.kinds.kusto._cells import (
+    bool_cell,
+    cells,
+    json_cell,
+    json_key,
+    list_cell,
+    needed_cell,
+    schema_columns,
+    schema_section,
+    text_cell,
+)
 from kxrecon.kinds.kusto._draft import Draft, one_of
 from kxrecon.model import (
     HIDDEN,
@@ -107,8 +117,8 @@ def _observed(
     for row in answer.rows:
         name, kind, folder, doc_string, properties, connections, partitions, path = pick(row)
         fields: dict[str, Value] = {
-            "kind": _kind(kind),
-            "columns": HIDDEN if schema is None else schema_columns(schema.get(name, {})),
+            "kind": _kind(needed_cell(kind)),
+            "columns": HIDDEN if schema is None else schema_columns(schema[name]) if name in schema else HIDDEN,
             "folder": text_cell(folder),
             "docString": text_cell(doc_string),
         }
@@ -120,7 +130,7 @@ def _observed(
             fields["partitions"] = _layout.observed_partitions(partitions, path_format)
             fields["pathFormat"] = path_format
             fields.update(_storage_fields(json_key(properties)))
-        yield Entity(Ref(KIND, (database, name)), fields)
+        yield Entity(Ref(KIND, (database, needed_cell(name))), fields)
 
 
 def _kind(table_type: Any) -> str:
@@ -129,10 +139,10 @@ def _kind(table_type: Any) -> str:
 
 
 def _strings(cell: Any) -> list[str]:
-    found = json_cell(cell)
-    if found is None and isinstance(cell, str) and cell:
+    if isinstance(cell, str) and cell[:1] not in ("[", '"', ""):
         return [cell]
-    return [found] if isinstance(found, str) else list(found or ())
+    found = json_cell(cell)
+    return [needed_cell(one) for one in ([found] if isinstance(found, str) else list_cell(found))]
 
 
 @lru_cache(maxsize=4096)
@@ -142,7 +152,7 @@ def _storage_fields(properties: str) -> Mapping[str, Value]:
     compressed = bool_cell(found.get("compressed"))
     compression = text_cell(found.get("compressiontype"))
     return {
-        "dataFormat": str(found.get("format") or "").lower(),
+        "dataFormat": needed_cell(found.get("format")).lower(),
         "compressed": compressed,
         "compressionType": compression.lower() if compression else "gzip" if compressed else None,
         "includeHeaders": _spelled(found.get("includeheaders"), _table_spec.HEADERS, "None"),

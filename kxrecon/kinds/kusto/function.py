@@ -15,7 +15,7 @@ from kxrecon import kql
 from kxrecon.errors import Problem
 from kxrecon.kinds import World
 from kxrecon.kinds.kusto import _reads
-from kxrecon.kinds.kusto._cells import cells, shown_text
+from kxrecon.kinds.kusto._cells import cells, needed_cell, shown_text, text_cell
 from kxrecon.kinds.kusto._parameters import canonical_parameters
 from kxrecon.kql_text import significant
 from kxrecon.model import (
@@ -115,14 +115,14 @@ def _entities(database: str, answer: Table) -> Iterator[Entity]:
     for row in answer.rows:
         name, parameters, body, folder, doc_string = pick(row)
         fields = {
-            "parameters": _shown_parameters(parameters),
-            "body": shown_text(canonical_body(body or "")),
-            "folder": folder or None,
-            "docString": doc_string or None,
+            "parameters": _shown_parameters(text_cell(parameters)),
+            "body": shown_text(canonical_body(needed_cell(body))),
+            "folder": text_cell(folder),
+            "docString": text_cell(doc_string),
             "view": HIDDEN,
             "skipValidation": HIDDEN,
         }
-        yield Entity(Ref(KIND, (database, name)), fields)
+        yield Entity(Ref(KIND, (database, needed_cell(name))), fields)
 
 
 def _shown_parameters(parameters: str | None) -> str:

@@ -16,6 +16,7 @@ from kxrecon import kql
 from kxrecon.errors import Problem
 from kxrecon.kinds import World
 from kxrecon.kinds.kusto import _reads
+from kxrecon.kinds.kusto._cells import cells
 from kxrecon.model import (
     Answers,
     Change,
@@ -140,19 +141,18 @@ def _level(answer: Any, level: tuple[str, ...], scope: Scope) -> Iterator[Entity
 
 def _items(answer: Table) -> Iterator[dict[str, Any]]:
     """The policy's entries. The column is documented as ``Policies`` and seen as ``Policy``. Raises ValueError."""
-    column = answer.index("Policy", "Policies")
-    for row in answer.rows if column is not None else ():
-        cell = row[column or 0]
+    take = cells(answer, "Policy|Policies")
+    for (cell,) in map(take, answer.rows):
         entries = json.loads(cell) if isinstance(cell, str) and cell.strip() else cell
         yield from entries or ()
 
 
 def _usages(item: dict[str, Any], level: tuple[str, ...], scope: Scope) -> Iterator[Entity]:
-    object_id = str(item.get("ObjectId") or "").lower()
+    object_id = str(item["ObjectId"]).lower()
     client_id = str(item.get("ClientId") or "").lower()
     symbol = SYSTEM if _is_system(item, scope) else scope.directory.symbol(object_id, client_id) or object_id
     attributes = {"objectId": object_id, "displayName": item.get("DisplayName")}
-    for word in str(item.get("AllowedUsages") or "").split(","):
+    for word in str(item["AllowedUsages"]).split(","):
         if word.strip():
             name = _BY_LOWER.get(word.strip().lower(), word.strip())
             yield Entity(Ref(KIND, (*level, symbol, name)), {}, attributes=attributes)

@@ -15,7 +15,15 @@ from kxrecon import kql
 from kxrecon.errors import Problem
 from kxrecon.kinds import World
 from kxrecon.kinds.kusto import _reads
-from kxrecon.kinds.kusto._cells import bool_cell, cells, json_cell, schema_columns, schema_of
+from kxrecon.kinds.kusto._cells import (
+    bool_cell,
+    cells,
+    json_cell,
+    needed_cell,
+    schema_columns,
+    schema_of,
+    text_cell,
+)
 from kxrecon.model import (
     HIDDEN,
     Answer,
@@ -129,8 +137,8 @@ def _entities(database: str, tables: Mapping[str, Mapping[str, Any]], policies: 
     for name, shown in tables.items():
         fields = {
             "columns": schema_columns(shown),
-            "folder": shown.get("Folder") or None,
-            "docString": shown.get("DocString") or None,
+            "folder": text_cell(shown.get("Folder")),
+            "docString": text_cell(shown.get("DocString")),
             "ingestionTimePolicy": policies.get(name, HIDDEN),
         }
         yield Entity(Ref(KIND, (database, name)), fields)
@@ -145,8 +153,8 @@ def _policies(answer: Answer | None) -> dict[str, bool]:
     for row in answer.rows:
         name, cell = pick(row)
         policy = None if cell == "null" else json_cell(cell)
-        enabled = policy.get("IsEnabled") if isinstance(policy, dict) else policy
-        found[str(name).rpartition("].[")[2].strip("[]'\"")] = bool_cell(enabled)
+        enabled = policy["IsEnabled"] if isinstance(policy, dict) else policy
+        found[needed_cell(name).rpartition("].[")[2].strip("[]'\"")] = bool_cell(enabled)
     return found
 
 

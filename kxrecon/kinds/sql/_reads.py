@@ -30,6 +30,7 @@ PERMISSIONS = (
 # A caller without this right sees its own permissions only: then nothing shown does not mean nothing there.
 VISIBLE = "SELECT HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', 'VIEW DEFINITION') AS view_definition"
 
+STATES = frozenset({"G", "W", "D", "R"})  # grant, with grant option, deny, revoke
 PUBLIC = 0  # the principal id of the role that everybody is in
 Grant = tuple[str, str]  # (PERMISSION, securable)
 
@@ -88,8 +89,12 @@ def names(answers: Answers, server: str, database: str) -> tuple[str, ...]:
 
 def holders(answers: Answers, server: str, database: str, scope: Scope) -> Iterator[Holder]:
     """The users of the spec's identities, found by SID and never by name."""
+    if not isinstance(answers.get(question(server, database, USERS)), Table):
+        return  # not asked yet, or refused
     users = _rows(answers, server, database, USERS)
     by_id = {int(user["principal_id"]): str(user["name"]) for user in users}
+    if len(by_id) < max(len(users), 1):  # every database has principals, each with an id of its own
+        raise ValueError("the principals of the database are told by ids that are not their own")
     symbols = _sids(scope)
     parents: dict[int, set[int]] = {}
     for row in _rows(answers, server, database, MEMBERS):
@@ -132,14 +137,15 @@ def _holder(symbol: str, own: int, roles: set[int], by_id: dict[int, str], permi
     granted: list[Grant] = []
     denied: list[Grant] = []
     for row in permissions:
-        grantee = int(row["grantee_principal_id"])
+        grantee, state = int(row["grantee_principal_id"]), str(row["state"]).strip()
+        if state not in STATES:
+            raise ValueError(f"{state[:20]!r} is no state of a permission")
         if grantee != own and grantee not in roles:
             continue
-        grant = (str(row["permission_name"]).strip().upper(), _securable(row))
-        state = str(row["state"]).strip()
+        grant = (_text(row["permission_name"]).strip().upper(), _securable(row))
         if state == "D":
             denied.append(grant)
-        elif state in ("G", "W") and not row["minor_id"]:  # a right on some columns is not one on the table
+        elif state in ("G", "W") and not int(row["minor_id"]):  # a right on some columns is not one on the table
             granted.append(grant)
             direct += [grant] if grantee == own else []
     named = sorted(by_id[role].lower() for role in roles if role in by_id)
@@ -148,8 +154,14 @@ def _holder(symbol: str, own: int, roles: set[int], by_id: dict[int, str], permi
 
 def _securable(row: dict[str, Any]) -> str:
     if int(row["class"]) == 1:
-        return f"OBJECT::{row['schema_name']}.{row['object_name']}"
-    return f"SCHEMA::{row['schema_name']}" if int(row["class"]) == 3 else "DATABASE"
+        return f"OBJECT::{_text(row['schema_name'])}.{_text(row['object_name'])}"
+    return f"SCHEMA::{_text(row['schema_name'])}" if int(row["class"]) == 3 else "DATABASE"
+
+
+def _text(cell: Any) -> str:
+    if not isinstance(cell, str) or not cell:
+        raise TypeError(f"{str(cell)[:40]!r} is no name")
+    return cell
 
 
 def bracketed(name: str) -> str:
