@@ -45,7 +45,7 @@ class Recheck:
         self._sleep = sleep
         self._times: dict[Ref, int] = defaultdict(int)
         for action in plan.actions:
-            for ref in action.refs:
+            for ref in action.refs if action.until is None else ():
                 self._times[ref] += 1
         self._expected: dict[Ref, str | None] = {}
         self._states: dict[str, tuple[float, State]] = {}

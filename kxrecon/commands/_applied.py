@@ -37,9 +37,17 @@ class Ending:
             return INTERRUPTED
         lost = any(not move.expected for move in self.moves)
         failed = lost or self.unseen or any(_failed(one) for one in self.outcomes)
-        if failed or self.after is None or self.after.actions:
+        if failed or self.after is None or (self.after.actions and not self.left_for_later):
             return FAILED
-        return PENDING if self.after.blocked else DONE
+        return PENDING if self.after.actions or self.after.blocked else DONE
+
+    @property
+    def left_for_later(self) -> bool:
+        """What is left to do is no more than what was left for a later apply on purpose."""
+        by_id = {action.id: action for action in self.plan.actions}
+        waiting = {ref for one in self.outcomes if one.result == "waiting" for ref in by_id[one.action].refs}
+        left = self.after.actions if self.after else ()
+        return bool(waiting) and all(ref in waiting for action in left for ref in action.refs)
 
     @property
     def unseen(self) -> bool:
@@ -58,6 +66,9 @@ class Ending:
         lost = sum(not move.expected for move in self.moves)
         if lost:
             return f"{lost} export{'s' if lost > 1 else ''} moved from where they stood: see above before going on."
+        if self.after.actions and self.left_for_later and not any(_failed(one) for one in self.outcomes):
+            waiting = sum(one.result == "waiting" for one in self.outcomes)
+            return f"done so far: {waiting} actions are left for a later apply, see above; {go_on}."
         if self.after.actions:
             return f"not converged: {len(self.after.actions)} actions are left; {go_on}."
         if self.unseen:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import time
+import threading
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from kxrecon.commands import _estate, _options
 from kxrecon.commands._exit import DONE, FAILED, PENDING
 from kxrecon.commands._terminal import show
+from kxrecon.commands._wire import clock as wire_clock
 from kxrecon.report.lines import Line, Style, line
 
 if TYPE_CHECKING:
@@ -62,7 +64,8 @@ def gate(
     options: argparse.Namespace, plan: Plan, spec: Spec, clients: Clients, code: int, clock: Clock | None = None
 ) -> int:
     """The exit code after the wait: as it was if all exports run, 1 if one does not."""
-    from kxrecon.verify.gate import Clock, default_timeout, wait
+    from kxrecon.health import default_timeout
+    from kxrecon.verify.gate import wait
     from kxrecon.verify.status import status
 
     def look() -> Sequence[Health]:
@@ -82,7 +85,8 @@ def gate(
         _tell(options, (f"{one.export}: {word}", "warn" if one.failure else "add"))
 
     names = [one.export for one in shown]
-    left = wait(look, names, options.wait_healthy, timeout, clock or Clock(time.monotonic, time.sleep), news)
+    with nullcontext(clock) if clock else wire_clock(options, threading.Event()) as time:
+        left = wait(look, names, options.wait_healthy, timeout, time, news)
     if not left:
         return code
     _accuse(options, spec, clients, left)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from kxrecon.commands._exit import FAILED
 from kxrecon.commands._files import JOURNAL, PLAN
 from kxrecon.commands._progress import Progress
 from kxrecon.commands._terminal import confirm, on_terminal, show, write
-from kxrecon.commands._wire import planes, wire_name
+from kxrecon.commands._wire import clock, planes, wire_name
 from kxrecon.errors import ApplyError, KxreconError, UsageError
 from kxrecon.planes import AZURE
 from kxrecon.report import text
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from kxrecon.plan import Plan
     from kxrecon.scope import Scope
     from kxrecon.spec import Spec
+    from kxrecon.waiting import Waiter
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +49,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     _options.reassert(parser)
     _options.allowances(parser)
     parser.add_argument("--force", action="store_true", help="change more than 30 %% of an estate at once")
+    parser.add_argument(
+        "--no-wait", action="store_true", help="leave what waits for runs to a later apply, instead of waiting for them"
+    )
     _fleet.arguments(parser, stop=True)
     _healthy.arguments(parser)
 
@@ -197,22 +201,38 @@ class _Apply:
             self.journal.begin(self.plan)
         except OSError as error:
             raise ApplyError(f"the journal cannot be written, so nothing was done: {error}") from error
-        applier = Applier(
-            self.plan,
-            self.clients,
-            scope,
-            self.spec.secrets,
-            progress.event,
-            self.options.max_parallel,
-            self.stop,
-            paused=paused,
-        )
-        outcomes = applier.run()
+        with self._waiter(scope, progress) as waiter:
+            applier = Applier(
+                self.plan,
+                self.clients,
+                scope,
+                self.spec.secrets,
+                progress.event,
+                self.options.max_parallel,
+                self.stop,
+                paused=paused,
+                waiter=waiter,
+            )
+            outcomes = applier.run()
         self.defect = applier.defect
         interrupted = applier.stop.is_set() and not progress.broken and self.defect is None
         with suppress(OSError):  # the outcomes say that the disk is full; the next plan takes the run for unfinished
             self.journal.end("interrupted" if interrupted else worst(outcomes))
         return outcomes, interrupted
+
+    @contextmanager
+    def _waiter(self, scope: Scope, progress: Progress) -> Iterator[Waiter | None]:
+        """Who waits for what the plan waits for; nobody, if it waits for nothing."""
+        if not any(action.until for action in self.plan.actions):
+            yield None
+            return
+        from kxrecon.waiting import Waiter
+
+        patient = not self.options.no_wait
+        with clock(self.options, self.stop) as time:
+            yield Waiter(
+                scope, self.spec.desired, self.clients, time, self.options.max_parallel, patient, progress.told
+            )
 
     def _finish(self, ending: Ending) -> int:
         tell(self.options, ending)

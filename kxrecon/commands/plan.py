@@ -41,10 +41,11 @@ def run(options: argparse.Namespace) -> int:
     found = _fleet.fleet(options, options.specs)
     if found is not None:
         return _fleet.plans(options, found, lambda made: _meaning(options, made), save=True, title="plan")
-    return _one(options)
+    return one(options)
 
 
-def _one(options: argparse.Namespace) -> int:
+def one(options: argparse.Namespace) -> int:
+    """Plan one spec, save it, show it."""
     from kxrecon import planfile
 
     made = _flow.plan(options, _flow.load(options))

@@ -39,9 +39,9 @@ def outcomes(plan: Plan, results: Sequence[Outcome], verdict: str, *, limit: int
 
 
 def _outcome(result: Outcome, action: Action) -> str:
-    names = code(f"{action.refs[0].kind} {view.called(action)}", cell=True)
+    names = code(f"{view.kind(action)} {view.called(action)}", cell=True)
     told = f": {markdown(result.message)}" if result.message else ""
-    return f"| {action.verb} | {names} | {result.result}{told} |"
+    return f"| {'' if action.until else action.verb} | {names} | {result.result}{told} |"
 
 
 def _fitted(head: str, parts: Sequence[str], limit: int, joint: str = "\n\n") -> str:
@@ -87,8 +87,8 @@ def _findings(found: Sequence[Finding]) -> Iterator[str]:
 
 
 def _details(action: Action) -> str:
-    phase = "" if action.phase == "apply" else f" ({action.phase})"
-    names = markdown(f"{action.refs[0].kind} {view.called(action)}")
+    phase = view.phase(action)
+    names = markdown(f"{view.kind(action)} {view.called(action)}")
     warning = " ⚠" if action.hazards else ""
     lines = [f"<details><summary>{view.GLYPHS[action.verb]} {names}{phase}{warning}</summary>", ""]
     lines += [f"- **{markdown(hazard.hazard)}**: {markdown(hazard.reason)}" for hazard in action.hazards]
@@ -96,7 +96,9 @@ def _details(action: Action) -> str:
         lines.append(f"- **{markdown(action.cursor.label)}**: {markdown(action.cursor.reason)}")
     lines += [f"- {markdown(one)}" for one in view.names(action, full=True)] if len(action.refs) > 2 else []
     lines += [f"- {markdown(one)}" for one in (view.reasons(action.reasons), *action.notes) if one]
-    lines += [_field(*row) for change in action.changes for row in view.fields(change)]
+    lines += [f"- {markdown(view.awaited(action.until))}"] if action.until else []
+    changes = () if action.until else action.changes
+    lines += [_field(*row) for change in changes for row in view.fields(change)]
     lines += [
         f"\n{block(f'// {view.where(one)}' + chr(10) + view.request_text(one), 'kusto')}" for one in action.requests
     ]

@@ -19,6 +19,7 @@ RESULTS: Mapping[str, tuple[str, Style]] = {
     "failed": ("FAILED", "remove"),
     "skipped": ("skipped", "warn"),
     "not-begun": ("not begun", "warn"),
+    "waiting": ("waits", "warn"),
 }
 
 
@@ -69,10 +70,9 @@ def _verdict(plan: Plan) -> str:
 
 
 def _action(action: Action, numbers: Mapping[str, int], requests: bool) -> Iterator[Line]:
-    phase = "" if action.phase == "apply" else f" ({action.phase})"
-    names = view.names(action)
+    names = view.names(action, full=action.until is not None)
     title = ", ".join(names) if len(names) < 3 else f"({len(names)})"
-    yield _title(action.verb, action.refs[0].kind, title + phase, f"#{numbers[action.id]} ")
+    yield _title(action.verb, view.kind(action), title + view.phase(action), f"#{numbers[action.id]} ")
     for name in names if len(names) > 2 else ():
         yield line(name, "bold", indent=8)
     yield from _reasons(action.reasons)
@@ -81,8 +81,10 @@ def _action(action: Action, numbers: Mapping[str, int], requests: bool) -> Itera
     if action.cursor is not None:
         style: Style = "" if action.cursor.label == "keeps cursor" else "warn"
         yield line(f"{action.cursor.label}: {action.cursor.reason}", style, indent=8)
-    for change in action.changes:
+    for change in action.changes if action.until is None else ():
         yield from _fields(change)
+    if action.until is not None:
+        yield line(view.awaited(action.until), indent=8)
     for note in action.notes:
         yield line(f"note: {note}", indent=8)
     if action.after:
@@ -156,12 +158,11 @@ def outcome(outcome: Outcome, action: Action, number: int, total: int) -> Iterat
 
 def _progress(action: Action, number: int, total: int) -> Line:
     names = visible(view.called(action))
-    phase = "" if action.phase == "apply" else f" ({action.phase})"
     return (
         (f"[{number:>{len(str(total))}}/{total}] ", "dim"),
         (f"{view.GLYPHS[action.verb]} ", STYLES[action.verb]),
-        (f"{action.refs[0].kind} ", ""),
-        (names + phase, "bold"),
+        (f"{view.kind(action)} ", ""),
+        (names + view.phase(action), "bold"),
     )
 
 
@@ -174,10 +175,15 @@ def outcomes(results: Sequence[Outcome], actions: Sequence[Action]) -> Iterator[
         word, style = RESULTS[result.result]
         yield (
             (f"  {word} ", style),
-            (visible(f"{action.verb} {action.refs[0].kind} {view.called(action)}"), ""),
+            (visible(_what(action)), ""),
         )
         yield from wrapped(result.message, "dim", indent=6) if result.message else ()
     yield line(_tally(results) + ".", "bold")
+
+
+def _what(action: Action) -> str:
+    verb = "" if action.until else f"{action.verb} "
+    return f"{verb}{view.kind(action)} {view.called(action)}"
 
 
 def _tally(results: Sequence[Outcome]) -> str:

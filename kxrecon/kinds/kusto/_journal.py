@@ -1,4 +1,4 @@
-"""Who disabled an export, where the database's journal tells: its newest entry about it, if that is a disable.
+"""What the database's journal tells of exports: who disabled one, and since when one runs as whom.
 
 (``.show database DB journal``, learn.microsoft.com, Journal management: admins see every entry, others only their
 own; its format is no contract, so an entry that does not look like this proves nothing.)
@@ -15,6 +15,9 @@ from kxrecon.model import Read, Reading, Table, Value
 
 _DISABLE = re.compile(r"(?i)^\s*\.disable\s+continuous-export\b")
 _DISABLED = re.compile(r"(?is)^\s*\.create-or-alter\s+continuous-export\b(?:(?!<\|).)*\bisDisabled\s*=\s*['\"]?true\b")
+_DEFINED = re.compile(
+    r"""(?is)^\s*\.create-or-alter\s+continuous-export\b(?:(?!<\|).)*?\bmanagedIdentity\s*=\s*['"]?([0-9a-z-]+)"""
+)
 _OWN = "kxrecon;"
 
 
@@ -41,4 +44,19 @@ def told(readings: Iterable[Reading], answer: Table) -> Mapping[str, Mapping[str
         by = f"kxrecon (run {client.split(';')[1]}), as {row[3]}" if client.startswith(_OWN) else str(row[3])
         verb = ".disable" if _DISABLE.match(command) else ".create-or-alter with isDisabled=true"
         found[reading.ref.name[1]] = {"disabledBy": by, "disabledAt": str(row[0]), "disabledWith": verb}
+    return found
+
+
+def defined(answer: Table) -> Mapping[str, tuple[str, str]]:
+    """(identity, instant) by export: as whom its newest definition makes it run, and when that was written. An export
+    whose newest definition does not name an identity is left out."""
+    take = cells(answer, "EventTimestamp", "EntityName", "ChangeCommand")
+    found: dict[str, tuple[str, str]] = {}
+    for when, name, command in sorted((row for row in map(take, answer.rows) if row[0]), key=lambda row: str(row[0])):
+        if "create-or-alter" not in str(command or "").lower():
+            continue
+        match = _DEFINED.match(str(command))
+        found.pop(str(name), None)
+        if match:
+            found[str(name)] = (match[1].lower(), str(when))
     return found
