@@ -36,7 +36,7 @@ class Turn:
     switching: frozenset[Ref] = frozenset()
     unproven: frozenset[Ref] = frozenset()
     standing: frozenset[Ref] = frozenset()  # disabled: no run of theirs can show anything
-    unseen: frozenset[Ref] = frozenset()  # whose identity is not shown
+    unseen: frozenset[Ref] = frozenset()  # of whom it cannot be read whether they have switched
     released: frozenset[Ref] = frozenset()
     kept: frozenset[Ref] = frozenset()
     left: Mapping[Ref, str] = field(default_factory=dict)
@@ -68,8 +68,9 @@ def turns(stated: State, observed: State, scope: Scope) -> tuple[Turn, ...]:
 
 
 def _turn(rotation: Rotation, stated: State, observed: State, scope: Scope) -> Turn:
-    exports = [ref for ref in rotation.exports if ref in observed.entities and ref in stated.entities]
-    unseen = frozenset(ref for ref in exports if _is_hidden(rotation, ref, observed))
+    stating = [ref for ref in rotation.exports if ref in stated.entities]
+    unseen = frozenset(ref for ref in stating if _is_hidden(rotation, stated.entities[ref], observed))
+    exports = [ref for ref in stating if ref in observed.entities]
     switching = frozenset(
         ref for ref in exports if ref not in unseen and not _is_there(rotation, ref, stated, observed)
     )
@@ -89,9 +90,14 @@ def _turn(rotation: Rotation, stated: State, observed: State, scope: Scope) -> T
 # --- where each export stands ---------------------------------------------------------------------------------
 
 
-def _is_hidden(rotation: Rotation, ref: Ref, observed: State) -> bool:
-    """Whether nobody can tell as whom an export runs."""
-    return rotation.what == "identity" and isinstance(observed.entities[ref].fields.get("managedIdentity"), Hidden)
+def _is_hidden(rotation: Rotation, wanted: Entity, observed: State) -> bool:
+    """Whether nobody can tell as whom an export runs, or where it writes."""
+    table = Ref("external_table", (wanted.ref.name[0], str(wanted.fields.get("to"))))
+    if observed.gap(wanted.ref) or observed.gap(table):
+        return True
+    export = observed.entities.get(wanted.ref)
+    hidden = export is not None and isinstance(export.fields.get("managedIdentity"), Hidden)
+    return rotation.what == "identity" and hidden
 
 
 def _is_there(rotation: Rotation, ref: Ref, stated: State, observed: State) -> bool:
@@ -320,8 +326,11 @@ def findings(found: Iterable[Turn]) -> Iterator[Finding]:
         rotation = turn.rotation
         yield _progress(turn)
         for ref in sorted(turn.unseen):
-            message = f"nobody can tell as whom it runs, so nothing of {rotation.previous} goes"
-            yield Finding("blocked", ref, message, "a right to read the database's schema as a script shows it")
+            what = "as whom it runs" if rotation.what == "identity" else "where it writes"
+            message = f"nobody can tell {what}, so nothing of {rotation.previous} goes"
+            yield Finding(
+                "blocked", ref, message, "a right to read it: exports, external tables, the schema as a script"
+            )
         for ref in sorted(turn.standing):
             message = f"is disabled: no run of it can show that {rotation.name} works"
             yield Finding("note", ref, message)

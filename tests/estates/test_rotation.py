@@ -230,6 +230,17 @@ def test_an_identity_that_is_not_shown_keeps_everything(sandbox):
     assert all("nobody can tell as whom it runs" in one.message for one in blocked)
 
 
+def test_while_exports_cannot_be_read_nothing_of_the_old_one_goes(sandbox):
+    rotate(sandbox, "identity", "exporter", f"{IDENTITY}/two")
+    sandbox.weather(Rule(Event("refused"), ".show continuous-exports", chance=1.0))
+    made = plan(sandbox)
+    assert not any(one.verb == "delete" for one in made.actions)
+    assert {one.ref.label for one in made.findings if "nobody can tell" in one.message} == {
+        "Telemetry/ToA",
+        "Telemetry/ToB",
+    }
+
+
 def test_names_that_change_places_are_rewritten_wherever_they_stand(sandbox):
     path = sandbox.root / "s.yaml"
     text = path.read_text().replace("  identities:\n", f"  identities:\n    second: {IDENTITY}/two\n")
