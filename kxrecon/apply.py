@@ -16,6 +16,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
+from kxrecon import lanes
 from kxrecon.errors import ApplyError, KxreconError, LeftForLater, PlaneError, Unanswered
 from kxrecon.failed import told
 from kxrecon.leaves import bind, request_unknowns, shown_text
@@ -44,7 +45,8 @@ class Applier:
     """One apply. ``on_event`` is called from several threads, one at a time; ``stop`` ends it gracefully.
 
     ``paused`` are exports that an unfinished run of ours disabled. ``waiter`` waits for what a ``wait`` waits for, and
-    tells what it saw; it raises ApplyError when that was not seen, LeftForLater when nobody waits.
+    tells what it saw; it raises ApplyError when that was not seen, LeftForLater when nobody waits. ``mine`` are the
+    actions of the lanes that are applied (None: all): the others are only looked at.
     ``defect`` is the first exception that nobody foresaw: it is for whoever runs this to raise, once the outcomes
     have been reported.
     """
@@ -59,6 +61,7 @@ class Applier:
     paused: frozenset[Ref] = frozenset()
     pause: Callable[[float], None] = time.sleep
     waiter: Callable[[Action], str] | None = None
+    mine: frozenset[str] | None = None
     defect: Exception | None = None
 
     def __post_init__(self) -> None:
@@ -108,6 +111,8 @@ class Applier:
                 continue
             needs = [self._outcomes.get(need) for need in action.after]
             lost = _lost(needs)
+            if lost is not None and lost.result == "waiting" and self._is_elsewhere(action):
+                lost = None  # whoever applies that lane may have done it already, whatever was left for later here
             if lost is None and not all(needs):
                 continue
             if self.stop.is_set():  # asked last: who stops does so before the outcome that is seen here
@@ -169,6 +174,8 @@ class Applier:
 
     def _perform(self, action: Action) -> str:
         """Send an action's requests, unless there is nothing left to do; returns what is worth telling."""
+        if self.mine is not None and action.id not in self.mine:
+            return self._look(action)
         if action.until is not None:
             return self._wait(action)
         changed = self._recheck.changed(action)
@@ -178,6 +185,15 @@ class Applier:
         news = [ALREADY] if already else [self._send(action, request) for request in action.requests]
         self._recheck.written(action)
         return "; ".join(filter(None, news))
+
+    def _is_elsewhere(self, action: Action) -> bool:
+        return self.mine is not None and action.id not in self.mine and action.until is None
+
+    def _look(self, action: Action) -> str:
+        """An action of another lane: done if a read shows so, else left to whoever applies there."""
+        if action.until is None and all(map(self._recheck.holds, lanes.meant(action, self.plan.actions))):
+            return "done in another lane"
+        raise LeftForLater("no action of this lane waits for it" if action.until else lanes.elsewhere(action))
 
     def _wait(self, action: Action) -> str:
         if self.waiter is None:

@@ -37,6 +37,7 @@ class Plan:
     unchanged: int = 0
     variables: Mapping[str, str] = field(default_factory=dict)  # given on the command line; never secret ones
     positions: tuple[Position, ...] = ()  # of the exports that actions touch
+    lanes: tuple[str, ...] = ()  # what it was made to be applied in; none: all of it
 
     @property
     def digest(self) -> str:

@@ -39,6 +39,8 @@ class Progress:
             return
         number, total = self._numbers[event.action.id], len(self._numbers)
         try:
+            if event.outcome is not None and event.outcome.result == "waiting":
+                return  # told together at the end
             if event.outcome is not None:
                 show(self._options, text.outcome(event.outcome, event.action, number, total))
             elif event.action.until or any(request.plane == "arm" for request in event.action.requests):

@@ -31,6 +31,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     _options.adopt(parser)
     _options.server_check(parser)
+    _options.lanes(parser)
     _options.reassert(parser)
     parser.add_argument("--brief", action="store_true", help="without the requests")
     parser.add_argument("--detailed-exitcode", action="store_true", help="exit 2 if the plan is not empty")
@@ -46,9 +47,10 @@ def run(options: argparse.Namespace) -> int:
 
 def one(options: argparse.Namespace) -> int:
     """Plan one spec, save it, show it."""
-    from kxrecon import planfile
+    from kxrecon import lanes, planfile
 
     made = _flow.plan(options, _flow.load(options))
+    lanes.check(made.lanes, made.actions)
     planfile.save(made, options.out)
     written = _hand_over(made, options.handover) if options.handover else ()
     _show(options, made)

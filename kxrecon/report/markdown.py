@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kxrecon.lanes import mine
 from kxrecon.model import Action, Finding, Outcome
 from kxrecon.report import plan_view as view
 from kxrecon.report.safe import block, code, markdown
@@ -17,8 +19,12 @@ LIMIT = 60_000  # GitHub refuses comments over 65,536 characters; this leaves ro
 
 def plan(plan: Plan, *, title: str = "kxrecon plan", limit: int = LIMIT) -> str:
     """The plan as a comment of at most ``limit`` characters; what does not fit is counted, not hidden."""
-    head = "\n".join(_head(plan, title))
-    return _fitted(head, [*_findings(plan.findings), *map(_details, plan.actions)], limit)
+    own = mine(plan.actions, plan.lanes)
+    shown = replace(plan, actions=tuple(action for action in plan.actions if action.id in own))
+    head = "\n".join(_head(shown, title))
+    others = len(plan.actions) - len(shown.actions)
+    told = [f"**In other lanes**: {others} action{'' if others == 1 else 's'}"] if plan.lanes else []
+    return _fitted(head, [*_findings(plan.findings), *map(_details, shown.actions), *told], limit)
 
 
 def outcomes(plan: Plan, results: Sequence[Outcome], verdict: str, *, limit: int = LIMIT) -> str:

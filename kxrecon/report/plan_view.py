@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import unified_diff
 
 from kxrecon.kinds import NAMES
+from kxrecon.lanes import lane as lane_of
 from kxrecon.leaves import shown, shown_text
 from kxrecon.model import Action, Change, Entity, FieldChange, Finding, Ref, Request, Until, Value
 from kxrecon.report.status import span
@@ -114,6 +115,11 @@ def within(ref: Ref) -> str:
 def kind(action: Action) -> str:
     """What an action is about, before its names."""
     return "wait for" if action.until else action.refs[0].kind
+
+
+def lane(action: Action) -> str:
+    """Where an action is done, as ``--lane`` takes it."""
+    return "a wait" if action.until else ", ".join(sorted(set(map(lane_of, action.refs))))
 
 
 def phase(action: Action) -> str:
