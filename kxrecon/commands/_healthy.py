@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from kxrecon.commands import _estate, _options
+from kxrecon.commands import _estate, _flow, _options
 from kxrecon.commands._exit import DONE, FAILED, PENDING
 from kxrecon.commands._terminal import show
 from kxrecon.commands._wire import clock as wire_clock
@@ -93,6 +93,18 @@ def gate(
     if options.disable_unhealthy:
         _disable(options, clients, left, _enabled_by(plan))
     return FAILED
+
+
+def ailing(options: argparse.Namespace) -> str:
+    """The exports of a spec that somebody has to look after, in words; empty if there are none."""
+    from kxrecon.commands._wire import planes
+    from kxrecon.verify.status import status
+
+    spec = _flow.load(options, options.what)
+    with planes(options, spec, spec.scope, read_only=True) as clients:
+        found = status(spec.scope, spec.desired, clients, workers=options.max_parallel).alarming
+    told = ", ".join(f"{one.export} is {one.state}" + (f" ({one.message})" if one.message else "") for one in found)
+    return f"not healthy, so the next wave is not begun: {told}" if told else ""
 
 
 def _beginning(

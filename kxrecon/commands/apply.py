@@ -61,7 +61,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """0 converged, 2 done but something is left for others, 1 failed or still different, 130 interrupted."""
     found = None if _plan_file(options.what) else _fleet.fleet(options, options.what)
-    return _one(options) if found is None else _fleet.in_waves(options, found, _one)
+    return _one(options) if found is None else _fleet.in_waves(options, found, _one, _healthy.ailing)
 
 
 def _one(options: argparse.Namespace) -> int:
