@@ -136,6 +136,8 @@ def _take(document: Any, path: Path) -> None:
 def _layout(text: str) -> Callable[[str], str]:
     """How a file writes mappings and lists on one line: with blanks inside the braces and brackets, or without."""
     pairs = {one: other for one, other in ("{}", "[]") if f"{one} " in text}
+    if "{" not in text:
+        pairs["{"] = "}"
     return lambda line: _spaced(line, pairs)
 
 
