@@ -62,6 +62,7 @@ def plan_over(
 
     seen = observe(surroundings(spec), clients, workers=options.max_parallel)
     require_cluster(seen.answers)
+    _gate.check_answer(spec, seen.state)
     past = history(JOURNAL, spec.scope.cluster_uri, wire_name(options))
     derived = derive(spec.desired, seen.state, seen.scope)
     circumstances = Circumstances(past.paused, spec.allow, _marks(options), _judge(options, derived.desired))
