@@ -16,7 +16,7 @@ from kxrecon import kql
 from kxrecon.errors import Problem
 from kxrecon.kinds import World
 from kxrecon.kinds.kusto import _export_spec, _journal, _reads
-from kxrecon.kinds.kusto._cells import bool_cell, cells, json_cell, json_key, shown_text, ticks_cell
+from kxrecon.kinds.kusto._cells import bool_cell, cells, json_cell, json_key, shown_text
 from kxrecon.kinds.kusto._draft import Draft, one_of
 from kxrecon.kinds.kusto._export_command import step
 from kxrecon.kinds.kusto._script import export_identities
