@@ -89,9 +89,10 @@ class Circumstances:
 
 def draft(derivation: Derivation, observed: State, scope: Scope, given: Circumstances = Circumstances()) -> Draft:
     """Adopt, diff, group, order. Pure: the same states give the same actions, whatever order they came in."""
-    desired = adopt(pause.resumed(derivation.desired, observed, given.paused), observed, scope)
+    stated = pause.resumed(derivation.desired, observed, given.paused)
+    desired = adopt(stated, observed, scope)
     desired = rename.released(desired, observed, derivation.desired, given.allow)
-    turning = rotation.turns(derivation.desired, observed, scope)
+    turning = rotation.turns(stated, observed, scope)
     desired = rotation.released(desired, observed, turning)
     desired, guarded = lockout.guarded(desired, observed, scope)
     differences = diff(desired, observed, given.judge)

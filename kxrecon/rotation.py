@@ -11,12 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from kxrecon.derive import derive
+from kxrecon import former
 from kxrecon.kinds import NAMES
 from kxrecon.model import Allow, Change, Entity, Finding, Hidden, Reading, Ref, State, Value
-from kxrecon.prune import ONLY_OWNED as GRANTS
 from kxrecon.scope import Rotation, Scope
-from kxrecon.storage_uri import locate
 from kxrecon.surroundings import connections, moved, place, table_of
 
 EXPORT = "continuous_export"
@@ -28,23 +26,29 @@ _TICKS = 10  # in a microsecond
 class Turn:
     """One rotation as it stands: who has to switch yet, who has but has not shown good runs, and what goes then.
 
-    ``released`` are the old grants that this plan takes away, after all waits; ``kept`` those that stay until
-    nothing is left to wait for, because others write there, or for good (``left``: why).
+    ``released`` are the old grants that this plan takes away, after all waits; ``kept`` those that stay for now,
+    because others write there or an export is ``unseen`` or ``idle``; ``left`` those that stay for good, and why.
     """
 
     rotation: Rotation
     switching: frozenset[Ref] = frozenset()
     unproven: frozenset[Ref] = frozenset()
     standing: frozenset[Ref] = frozenset()  # disabled: no run of theirs can show anything
+    idle: frozenset[Ref] = frozenset()  # of these, those that the spec does not want disabled
     unseen: frozenset[Ref] = frozenset()  # of whom it cannot be read whether they have switched
     released: frozenset[Ref] = frozenset()
     kept: frozenset[Ref] = frozenset()
     left: Mapping[Ref, str] = field(default_factory=dict)
 
     @property
+    def told(self) -> bool:
+        """Of every export it can be seen, sooner or later, whether it works with the new one."""
+        return not (self.unseen or self.idle)
+
+    @property
     def ready(self) -> bool:
         """Nothing has to be switched or waited for any more."""
-        return not (self.switching or self.unproven or self.unseen)
+        return self.told and not (self.switching or self.unproven)
 
     @property
     def complete(self) -> bool:
@@ -56,9 +60,10 @@ class Turn:
         """How far it is, in words."""
         total = len(self.rotation.exports)
         there = total - len(self.switching) - len(self.unseen)
+        good = there - len(self.unproven) - len(self.standing - self.switching - self.unseen)
         grants = len(self.released) + len(self.kept)
         switched = f"{there} of {total} export{'' if total == 1 else 's'} switched"
-        seen = f"good runs seen of {there - len(self.unproven)}"
+        seen = f"good runs seen of {good}"
         return f"{switched}, {seen}; {grants or 'no'} old grant{'' if grants == 1 else 's'} to take away"
 
 
@@ -75,14 +80,15 @@ def _turn(rotation: Rotation, stated: State, observed: State, scope: Scope) -> T
         ref for ref in exports if ref not in unseen and not _is_there(rotation, ref, stated, observed)
     )
     standing = frozenset(ref for ref in exports if _stands(stated.entities[ref], observed.entities[ref]))
+    idle = frozenset(ref for ref in standing if stated.entities[ref].fields.get("isDisabled") is not True)
     there = [ref for ref in exports if ref not in switching and ref not in unseen and ref not in standing]
     unproven = frozenset(ref for ref in there if not _is_proven(rotation, ref, observed))
-    turn = Turn(rotation, switching, unproven, standing, unseen)
-    old = _old_grants(rotation, stated, observed, scope)
-    left = {ref: why for ref in old if (why := _stays(rotation, observed.entities[ref], observed, old, scope))}
+    turn = Turn(rotation, switching, unproven, standing, idle, unseen)
+    old = former.grants(rotation, stated, observed, scope)
+    left = {ref: why for ref in old if (why := former.stays(rotation, observed.entities[ref], observed, old, scope))}
     going = [ref for ref in old if ref not in left]
     released = frozenset(
-        ref for ref in going if turn.ready or (not unseen and scope.manages(NAMES[ref.kind]) == "apply")
+        ref for ref in going if turn.ready or (turn.told and scope.manages(NAMES[ref.kind]) == "apply")
     )
     return replace(turn, released=released, kept=frozenset(going) - released, left=left)
 
@@ -117,7 +123,9 @@ def _others(table: Entity, goal: Entity) -> bool:
 
 
 def _stands(wanted: Entity, export: Entity) -> bool:
-    return export.fields.get("isDisabled") is True and wanted.fields.get("isDisabled") is not False
+    """Whether an export is disabled once the plan is done."""
+    stated = wanted.fields.get("isDisabled")
+    return export.fields.get("isDisabled") is True if stated is None else stated is True
 
 
 def _is_proven(rotation: Rotation, ref: Ref, observed: State) -> bool:
@@ -146,118 +154,6 @@ def _time(value: Value) -> datetime | None:
         return datetime.fromisoformat(str(value)) if value else None
     except ValueError:
         return None
-
-
-# --- what the old one has -------------------------------------------------------------------------------------
-
-
-def _old_grants(rotation: Rotation, stated: State, observed: State, scope: Scope) -> list[Ref]:
-    """The observed grants that the exports would need with the old one, that the spec would state for it, or that
-    carry this spec's mark and are the old identity's; nothing that is still wanted."""
-    before = derive(_before(rotation, stated, scope), None, scope).desired
-    found = {ref for ref in before.entities if ref.kind in GRANTS}
-    if rotation.what == "identity":
-        found |= {_with(ref, rotation.previous) for ref in stated.entities if principal(ref) == rotation.name}
-        found |= {
-            ref
-            for ref, entity in observed.entities.items()
-            if principal(ref) == rotation.previous and entity.owner == scope.mark
-        }
-    return sorted(ref for ref in found if ref in observed.entities and ref not in stated.entities)
-
-
-def principal(ref: Ref) -> str | None:
-    """Whose grant this is; None for what is no grant."""
-    if ref.kind not in GRANTS:
-        return None
-    return ref.name[_PRINCIPAL[ref.kind]]
-
-
-_PRINCIPAL = {POLICY: -2, "database_role": 2, "role_assignment": 2, "acl_entry": 3, USER: 2, GRANT: 2}
-
-
-def _with(ref: Ref, symbol: str) -> Ref:
-    """The same grant for somebody else."""
-    at = _PRINCIPAL[ref.kind] % len(ref.name)
-    return Ref(ref.kind, (*ref.name[:at], symbol, *ref.name[at + 1 :]))
-
-
-def _before(rotation: Rotation, stated: State, scope: Scope) -> State:
-    """What the spec would ask for if the old one were still in place: its exports and their tables."""
-    entities: dict[Ref, Entity] = {}
-    for ref in rotation.exports:
-        export = stated.entities.get(ref)
-        table = table_of(export, stated) if export else None
-        if export is None or table is None:
-            continue
-        if rotation.what == "target":
-            table = _at(table, rotation, scope)
-        else:
-            export = _as(export, rotation)
-            table = replace(table, fields=_carrying(table.fields, rotation))
-        entities |= {export.ref: export, table.ref: table}
-    return State(entities)
-
-
-def _as(export: Entity, rotation: Rotation) -> Entity:
-    if export.fields.get("managedIdentity") != rotation.name:
-        return export
-    return replace(export, fields={**export.fields, "managedIdentity": rotation.previous})
-
-
-def _carrying(fields: Mapping[str, Value], rotation: Rotation) -> Mapping[str, Value]:
-    def turned(one: Mapping[str, Value]) -> Mapping[str, Value]:
-        return {**one, "identity": rotation.previous} if one.get("identity") == rotation.name else one
-
-    if fields.get("kind") == "sql":
-        return {**fields, "connection": turned(fields["connection"])}
-    return {**fields, "connections": tuple(turned(one) for one in fields.get("connections") or ())}
-
-
-def _at(table: Entity, rotation: Rotation, scope: Scope) -> Entity:
-    """A table as it was at the old target."""
-    new, old = (scope.targets[name].doc for name in (rotation.name, rotation.previous))
-    attributes = {**table.attributes, "target": rotation.previous}
-    if table.fields.get("kind") == "sql":
-        where = {"server": str(old.get("server")).lower(), "database": old.get("database")}
-        return replace(
-            table, fields={**table.fields, "connection": {**table.fields["connection"], **where}}, attributes=attributes
-        )
-    turned = tuple({**one, "uri": _elsewhere(str(one["uri"]), new, old)} for one in connections(table))
-    return replace(table, fields={**table.fields, "connections": turned}, attributes=attributes)
-
-
-def _elsewhere(uri: str, new: Mapping[str, Value], old: Mapping[str, Value]) -> str:
-    """The same path below the old target; unchanged where it is no Azure storage account."""
-    here, base, there = (locate(str(one)) for one in (uri, new.get("url"), old.get("url")))
-    if here is None or base is None or there is None:
-        return uri
-    below = here.path[len(base.path) :].strip("/")
-    return "/".join(part for part in (f"https://{there.host}", there.container, there.path, below) if part)
-
-
-def _stays(rotation: Rotation, grant: Entity, observed: State, old: Sequence[Ref], scope: Scope) -> str:
-    """Why an old grant does not go, in words; empty if it goes."""
-    if grant.owner not in (None, scope.mark):
-        return f"carries the mark {grant.owner}"
-    if rotation.revoke == "none":
-        return "the rotation says revoke: none"
-    if grant.owner is None and rotation.revoke == "owned":
-        return "it carries no mark: revoke: all in its rotation takes it away too"
-    if grant.ref.kind == POLICY and grant.ref.name[0] == "cluster":
-        return "exports of databases that this spec does not have may rely on it"
-    if grant.ref.kind == USER and not _is_bare(grant.ref, observed, old):
-        return "that user may do more there than exports need"
-    return ""
-
-
-def _is_bare(user: Ref, observed: State, old: Sequence[Ref]) -> bool:
-    """Whether a SQL user has nothing but what goes."""
-    reading = observed.readings.get(user)
-    values = reading.values if reading else {}
-    granted = values.get("granted") or ()
-    more = set(values.get("roles") or ()) - {"public"}
-    return not more and all(Ref(GRANT, (*user.name, *one)) in old for one in granted)
 
 
 # --- in the plan ----------------------------------------------------------------------------------------------
@@ -333,10 +229,12 @@ def findings(found: Iterable[Turn]) -> Iterator[Finding]:
             )
         for ref in sorted(turn.standing):
             message = f"is disabled: no run of it can show that {rotation.name} works"
-            yield Finding("note", ref, message)
+            keeps = f", so nothing of {rotation.previous} goes"
+            remedy = "state isDisabled: true in the spec, or enable it again"
+            yield Finding("note", ref, message + keeps, remedy) if ref in turn.idle else Finding("note", ref, message)
         for ref, why in sorted(turn.left.items()):
             yield Finding("left-behind", ref, f"belongs to {rotation.previous}, and stays: {why}")
-        for ref in sorted(turn.kept):
+        for ref in sorted(turn.kept) if turn.told else ():
             yield Finding("note", ref, f"its owner is asked to remove it when the rotation of {rotation} is that far")
 
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from kxrecon.former import principal
 from kxrecon.graph import Node
 from kxrecon.health import GRACE, default_timeout
 from kxrecon.kinds import World
 from kxrecon.model import Change, Ref, Step, Until
 from kxrecon.prune import ONLY_OWNED as GRANTS
-from kxrecon.rotation import EXPORT, Turn, is_table_of, principal
+from kxrecon.rotation import EXPORT, Turn, is_table_of
 from kxrecon.surroundings import place, table_of, writers
 
 AT_REST = 2 * 3600  # seconds that a run may take which began before its export was stopped
@@ -35,6 +36,10 @@ def around(
     for turn in found:
         result += _Between(result, world, turn, links).waits()
     return result
+
+
+def _phase(node: Node) -> str:
+    return node.steps[0].phase if node.steps else ""
 
 
 class _Between:
@@ -70,7 +75,7 @@ class _Between:
     def _found(self) -> Iterator[_Switch]:
         for node in self._nodes:
             change = node.changes[0]
-            if node.verb != "update" or not node.steps or node.steps[0].phase != "apply":
+            if node.verb != "update" or _phase(node) != "apply":
                 continue
             if change.ref.kind == EXPORT and change.ref in self._turn.switching:
                 yield _Switch(node, (change.ref,))
@@ -84,7 +89,8 @@ class _Between:
         return frozenset(ref for switch in switches for ref in switch.exports) - self._turn.standing
 
     def _batches(self) -> tuple[list[_Switch], list[_Switch]]:
-        """One export for each place that nobody has switched at yet, with what switches along; and the others."""
+        """One export for each place that nobody has switched at yet, with what switches along and what stands still
+        for something else too (it would have to for the whole wait); and the others."""
         taken = {self._place(ref) for ref in self._turn.rotation.exports if self._is_over(ref)}
         chosen: set[Ref] = set()
         for ref in sorted(self._runnable(self._switches)):
@@ -92,7 +98,11 @@ class _Between:
             if where not in taken:
                 taken.add(where)
                 chosen.add(ref)
-        first = [one for one in self._switches if chosen & set(one.exports) or not self._runnable([one])]
+        first = [
+            one
+            for one in self._switches
+            if chosen & set(one.exports) or not self._runnable([one]) or self._stands_for_more(one)
+        ]
         return first, [one for one in self._switches if one not in first]
 
     def _is_over(self, ref: Ref) -> bool:
@@ -128,7 +138,14 @@ class _Between:
             stop.after.append(node)
 
     def _stops(self, switch: _Switch) -> list[Node]:
-        return [other for other in switch.node.after if other.steps and other.steps[0].phase == "disable"]
+        """The actions that let the exports of a switch stand still."""
+        return [one for one in self._nodes if _phase(one) == "disable" and one.changes[0].ref in switch.exports]
+
+    def _stands_for_more(self, switch: _Switch) -> bool:
+        """Whether exports stand still for another change than switches."""
+        stops, switches = self._stops(switch), [one.node for one in self._switches]
+        others = (one for one in self._nodes if _phase(one) == "apply" and one not in switches)
+        return any(stop in one.after for one in others for stop in stops)
 
     def _rest(self, switch: _Switch) -> list[Node]:
         """A table moves when no run is under way that began at its old place: so it is known what lies where."""
@@ -150,7 +167,11 @@ class _Between:
         return node
 
     def _starts(self, node: Node, exports: frozenset[Ref]) -> bool:
-        return bool(node.steps) and node.steps[0].phase == "enable" and node.changes[0].ref in exports
+        """Whether an export runs (again) from this action on."""
+        change = node.changes[0]
+        if change.ref not in exports or change.verb != "update":
+            return False
+        return _phase(node) == "enable" or any(part.field == "isDisabled" for part in change.fields)
 
     def _is_old(self, node: Node) -> bool:
         turn = self._turn

@@ -211,13 +211,32 @@ def test_somebody_elses_export_keeps_what_it_needs_of_the_old_one(sandbox):
     assert ran_well(sandbox)
 
 
-def test_a_disabled_export_is_switched_and_not_waited_for(sandbox):
+def test_a_disabled_export_is_switched_and_not_waited_for_and_the_old_grants_stay(sandbox):
     sandbox.kql(".disable continuous-export ToA", "Telemetry")
+    rotate(sandbox, "identity", "exporter", f"{IDENTITY}/two")
+    assert apply(sandbox).converged
+    assert set(runs_as(sandbox).values()) == {"two"} and has_grants(sandbox, "one") == (True, True)
+    told = sandbox.plan("s.yaml")
+    assert told.is_empty
+    assert "is disabled: no run of it can show that exporter works, so nothing of exporter-old goes" in told.text
+    assert "2 of 2 exports switched, good runs seen of 0; 2 old grants to take away" in told.text
+    assert "disabled it on" in told.text and "by .disable" in told.text, "who stopped it, not who wrote it again"
+    done = sandbox.run("rotate", "done", str(sandbox.root / "s.yaml"))
+    assert done.code == 1 and "not complete yet" in done.text
+    sandbox.kql(".enable continuous-export ToA", "Telemetry")
+    assert apply(sandbox).converged
+    assert has_grants(sandbox, "one") == (False, False)
+
+
+def test_an_export_that_shall_be_disabled_holds_nothing_back(sandbox):
+    path = sandbox.root / "s.yaml"
+    path.write_text(
+        path.read_text().replace("ToA: { to: A, query: Events", "ToA: { to: A, query: Events, isDisabled: true")
+    )
     rotate(sandbox, "identity", "exporter", f"{IDENTITY}/two")
     done = apply(sandbox)
     assert done.converged, done.text
-    assert set(runs_as(sandbox).values()) == {"two"}
-    assert "is disabled: no run of it can show that exporter works" in sandbox.plan("s.yaml").text
+    assert set(runs_as(sandbox).values()) == {"two"} and has_grants(sandbox, "one") == (False, False)
 
 
 def test_an_identity_that_is_not_shown_keeps_everything(sandbox):
@@ -341,6 +360,22 @@ def test_a_target_that_cannot_be_written_leaves_the_exports_running_where_they_w
     assert ran_well(sandbox)
     assert places(sandbox, "ToA") == {"https://contosolake.blob.core.windows.net/archive/a"}
     assert apply(sandbox).converged
+
+
+@pytest.mark.parametrize(("what", "old", "new"), [("target", "lake", NEW), ("identity", "exporter", f"{IDENTITY}/two")])
+def test_exports_that_stand_still_for_another_change_too_do_so_once_and_not_while_others_run(sandbox, what, old, new):
+    path = sandbox.root / "s.yaml"
+    path.write_text(path.read_text().replace("query: Events", "query: 'Events | project Timestamp, Level'"))
+    assert apply(sandbox).converged
+    rotate(sandbox, what, old, new)
+    was, shall = (f'Events: {{ columns: "Timestamp:datetime, Level:string{more}" }}' for more in ("", ", Code:int"))
+    assert was in path.read_text()
+    path.write_text(path.read_text().replace(was, shall))
+    waits = [one for one in plan(sandbox).actions if one.until and one.until.what == "good-runs"]
+    assert [len(one.refs) for one in waits] == [2], "none stands still while the other's runs are waited for"
+    done = apply(sandbox)
+    assert done.converged, done.text
+    assert not any(one.is_disabled for one in sandbox.exports())
 
 
 # --- the verb -------------------------------------------------------------------------------------------------

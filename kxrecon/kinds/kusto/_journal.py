@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from kxrecon.kinds.kusto._cells import cells
 from kxrecon.kql import identifier, string
@@ -30,21 +31,31 @@ def journal(database: str) -> Read:
 
 
 def told(readings: Iterable[Reading], answer: Table) -> Mapping[str, Mapping[str, Value]]:
-    """``disabledBy``, ``disabledAt`` and ``disabledWith`` by export, where the newest entry about it disabled it."""
+    """``disabledBy``, ``disabledAt`` and ``disabledWith`` by export, where the newest entry about it disabled it; of
+    several in a row that did, the first: who writes a disabled export again did not stop it."""
     take = cells(answer, "EventTimestamp", "EntityName", "ChangeCommand", "Principal", "ClientRequestId")
-    rows = sorted((row for row in map(take, answer.rows) if row[0]), key=lambda row: str(row[0]))
-    newest = {str(name): row for row in rows for name in (row[1],)}
-    found: dict[str, Mapping[str, Value]] = {}
-    for reading in readings:
-        row = newest.get(reading.ref.name[1])
-        command = str(row[2] or "") if row else ""
-        if row is None or not row[3] or not (_DISABLE.match(command) or _DISABLED.match(command)):
-            continue
-        client = str(row[4] or "")
-        by = f"kxrecon (run {client.split(';')[1]}), as {row[3]}" if client.startswith(_OWN) else str(row[3])
-        verb = ".disable" if _DISABLE.match(command) else ".create-or-alter with isDisabled=true"
-        found[reading.ref.name[1]] = {"disabledBy": by, "disabledAt": str(row[0]), "disabledWith": verb}
-    return found
+    stopped: dict[str, tuple[Any, ...]] = {}
+    for row in sorted((row for row in map(take, answer.rows) if row[0]), key=lambda row: str(row[0])):
+        if row[3] and _verb(row[2]):
+            stopped.setdefault(str(row[1]), row)
+        else:
+            stopped.pop(str(row[1]), None)
+    names = {reading.ref.name[1] for reading in readings}
+    return {name: _disabled(*row) for name, row in stopped.items() if name in names}
+
+
+def _verb(command: Value) -> str:
+    """How a command disables an export; empty if it does not."""
+    text = str(command or "")
+    return (
+        ".disable" if _DISABLE.match(text) else ".create-or-alter with isDisabled=true" if _DISABLED.match(text) else ""
+    )
+
+
+def _disabled(when: Value, name: Value, command: Value, principal: Value, client: Value) -> Mapping[str, Value]:
+    run = str(client or "")
+    by = f"kxrecon (run {run.split(';')[1]}), as {principal}" if run.startswith(_OWN) else str(principal)
+    return {"disabledBy": by, "disabledAt": str(when), "disabledWith": _verb(command)}
 
 
 def defined(answer: Table) -> Mapping[str, tuple[str, str]]:
