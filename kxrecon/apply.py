@@ -10,16 +10,17 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
-from kxrecon.errors import ApplyError, KxreconError, PlaneError, Unanswered
+from kxrecon import lanes
+from kxrecon.errors import ApplyError, KxreconError, LeftForLater, PlaneError, Unanswered
 from kxrecon.failed import told
 from kxrecon.leaves import bind, request_unknowns, shown_text
-from kxrecon.model import Action, Outcome, Ref, Request, Unknown
+from kxrecon.model import Action, Outcome, Ref, Request, Result, Unknown
 from kxrecon.observe import Planes
 from kxrecon.plan import Plan
 from kxrecon.recheck import Recheck
@@ -43,8 +44,11 @@ class Event:
 class Applier:
     """One apply. ``on_event`` is called from several threads, one at a time; ``stop`` ends it gracefully.
 
-    ``paused`` are exports that an unfinished run of ours disabled. ``defect`` is the first exception that
-    nobody foresaw: it is for whoever runs this to raise, once the outcomes have been reported.
+    ``paused`` are exports that an unfinished run of ours disabled. ``waiter`` waits for what a ``wait`` waits for, and
+    tells what it saw; it raises ApplyError when that was not seen, LeftForLater when nobody waits. ``mine`` are the
+    actions of the lanes that are applied (None: all): the others are only looked at.
+    ``defect`` is the first exception that nobody foresaw: it is for whoever runs this to raise, once the outcomes
+    have been reported.
     """
 
     plan: Plan
@@ -56,6 +60,8 @@ class Applier:
     stop: threading.Event = field(default_factory=threading.Event)
     paused: frozenset[Ref] = frozenset()
     pause: Callable[[float], None] = time.sleep
+    waiter: Callable[[Action], str] | None = None
+    mine: frozenset[str] | None = None
     defect: Exception | None = None
 
     def __post_init__(self) -> None:
@@ -104,15 +110,17 @@ class Applier:
             if action.id in self._submitted:
                 continue
             needs = [self._outcomes.get(need) for need in action.after]
-            lost = next((need for need in needs if need and need.result != "done"), None)
+            lost = _lost(needs)
+            if lost is not None and lost.result == "waiting" and self._is_elsewhere(action):
+                lost = None  # whoever applies that lane may have done it already, whatever was left for later here
             if lost is None and not all(needs):
                 continue
             if self.stop.is_set():  # asked last: who stops does so before the outcome that is seen here
                 return False
             self._submitted.add(action.id)  # first, so that an interrupt here can never send it twice
             if lost:
-                outcome = Outcome(action.id, "skipped", f"waits for {lost.action}, which {_past(lost)}")
-                self._end(action, outcome)
+                result: Result = "waiting" if lost.result == "waiting" else "skipped"
+                self._end(action, Outcome(action.id, result, f"waits for {lost.action}, which {_past(lost)}"))
                 skipped = True
             else:
                 self._running.add(pool.submit(self._execute, action))
@@ -128,6 +136,8 @@ class Applier:
                     held.enter_context(self._lock_of(key))
                 message = self._perform(action)
             outcome = Outcome(action.id, "done", message, time.monotonic() - began)
+        except LeftForLater as error:
+            outcome = Outcome(action.id, "waiting", str(error), time.monotonic() - began)
         except KxreconError as error:
             outcome = Outcome(action.id, "failed", str(error), time.monotonic() - began)
         except Exception as error:
@@ -164,6 +174,10 @@ class Applier:
 
     def _perform(self, action: Action) -> str:
         """Send an action's requests, unless there is nothing left to do; returns what is worth telling."""
+        if self.mine is not None and action.id not in self.mine:
+            return self._look(action)
+        if action.until is not None:
+            return self._wait(action)
         changed = self._recheck.changed(action)
         if changed:
             raise PlaneError(f"since the plan was made, {changed}: nothing was sent, run plan again")
@@ -171,6 +185,20 @@ class Applier:
         news = [ALREADY] if already else [self._send(action, request) for request in action.requests]
         self._recheck.written(action)
         return "; ".join(filter(None, news))
+
+    def _is_elsewhere(self, action: Action) -> bool:
+        return self.mine is not None and action.id not in self.mine and action.until is None
+
+    def _look(self, action: Action) -> str:
+        """An action of another lane: done if a read shows so, else left to whoever applies there."""
+        if action.until is None and all(map(self._recheck.holds, lanes.meant(action, self.plan.actions))):
+            return "done in another lane"
+        raise LeftForLater("no action of this lane waits for it" if action.until else lanes.elsewhere(action))
+
+    def _wait(self, action: Action) -> str:
+        if self.waiter is None:
+            raise LeftForLater("nobody waits for it here")
+        return self.waiter(action)
 
     def _send(self, action: Action, request: Request) -> str:
         """Bind a request and send it; what to tell. Raises ApplyError with all that is known of a failure."""
@@ -208,8 +236,15 @@ def _may_repeat(action: Action, request: Request) -> bool:
     return bool(action.changes) and not shown_text(request.text).lstrip().startswith(".export")
 
 
+def _lost(needs: Sequence[Outcome | None]) -> Outcome | None:
+    """The first need that was not done; one that is only left for later counts last."""
+    lost = [need for need in needs if need and need.result != "done"]
+    return min(lost, key=lambda need: need.result == "waiting", default=None)
+
+
 def _past(outcome: Outcome) -> str:
-    return {"failed": "failed", "skipped": "was skipped"}.get(outcome.result, "was not begun")
+    words = {"failed": "failed", "skipped": "was skipped", "waiting": "is left for later"}
+    return words.get(outcome.result, "was not begun")
 
 
 def apply(

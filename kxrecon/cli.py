@@ -37,6 +37,7 @@ VERBS: Mapping[str, str] = {
     "status": "how exports run: last run, lateness, failures; exit 2 if one is late or failing",
     "explain": "one export with everything that it needs, and whether it has it",
     "graph": "draw what exports read, write and run as: a tree, Mermaid, DOT or SVG",
+    "rotate": "let an identity or a target take another one's place: write the spec change, show the plan",
     "diff": "show what two environments ask for differently",
     "permissions": "tell which rights plan and apply need, and with --check whether you have them",
     "probe": "ask a cluster, in a scratch database, what no page of Microsoft confirms",

@@ -18,7 +18,7 @@ from kxrecon.links import LinkBuilder
 from kxrecon.model import Change, Entity, Finding, Reading, Ref, State
 from kxrecon.prune import Pruning
 from kxrecon.scope import Scope
-from kxrecon.surroundings import Stored, place
+from kxrecon.surroundings import Stored, moved, table_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +54,17 @@ def derive(desired: State, observed: State | None, scope: Scope) -> Derivation:
 def _before_moves(needs: dict[Ref, tuple[Ref, ...]], desired: State, seen: State) -> None:
     """A table that moves under its exports waits for what they need at its new place, though they do not change."""
     for export in desired.of_kind("continuous_export"):
-        table = Ref("external_table", (export.ref.name[0], str(export.fields.get("to"))))
-        wanted, there = desired.entities.get(table), seen.entities.get(table)
-        if wanted is not None and there is not None and place(wanted) != place(there):
-            needs[table] = tuple(dict.fromkeys((*needs.get(table, ()), *needs.get(export.ref, ()))))
+        wanted, there = table_of(export, desired), table_of(export, seen)
+        if wanted is not None and there is not None and moved(there, wanted):
+            both = (*needs.get(wanted.ref, ()), *needs.get(export.ref, ()))
+            needs[wanted.ref] = tuple(dict.fromkeys(both))
 
 
 def _links(desired: State, seen: State, builder: LinkBuilder) -> Iterator[tuple[Entity, tuple[Entity, ...]]]:
     """Each entity that needs links, with them."""
     for export in sorted(desired.of_kind("continuous_export"), key=lambda entity: entity.ref):
         if export.attributes.get("grants") != "off":
-            yield export, tuple(builder.of_export(export, _table_of(export, desired, seen)))
+            yield export, tuple(builder.of_export(export, table_of(export, desired, seen)))
     for table in desired.of_kind("external_table"):
         links = tuple(builder.of_table(table))
         if links:
@@ -137,12 +137,6 @@ class _Wanted:
         for ref, reasons in self._reasons.items():
             self._entities[ref] = replace(self._entities[ref], reasons=tuple(reasons))
         return self._entities
-
-
-def _table_of(export: Entity, desired: State, seen: State) -> Entity | None:
-    """The external table of an export, as the spec wants it or, if it is not in the spec, as it is."""
-    ref = Ref("external_table", (export.ref.name[0], str(export.fields.get("to"))))
-    return desired.entities.get(ref) or seen.entities.get(ref)
 
 
 def _check(link: Entity, export: Entity, world: World) -> Iterator[Finding]:

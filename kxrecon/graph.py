@@ -31,7 +31,7 @@ class Node:
     @property
     def key(self) -> tuple[str, ...]:
         """A stable sorting key."""
-        phases = ",".join(step.phase for step in self.steps)
+        phases = ",".join(step.until.what if step.until else step.phase for step in self.steps)
         return (self.kind, *self.changes[0].ref.name, self.verb, phases)
 
 

@@ -145,15 +145,17 @@ def scripts(findings: Iterable[Finding]) -> list[Script]:
     owners: dict[tuple[str, str], list[Finding]] = {}
     for finding in findings:
         if finding.kind == "handover" and finding.ref is not None and finding.remedy:
-            owners.setdefault((NAMES[finding.ref.kind], _owner(finding.ref)), []).append(finding)
+            owners.setdefault((NAMES[finding.ref.kind], owner(finding.ref)), []).append(finding)
     return [_script(plane, owner, ones) for (plane, owner), ones in sorted(owners.items())]
 
 
-def _owner(ref: Ref) -> str:
+def owner(ref: Ref) -> str:
     """Who looks after the place that an entity lies in."""
     plane = NAMES[ref.kind]
     if plane == "arm":
         parts = ref.name[0].split("/")
+        if ref.kind == "container":
+            return ref.name[0]
         return parts[2] if ref.kind == "role_assignment" and len(parts) > 2 else "cluster"
     if plane == "sql":
         return "/".join(ref.name[:2])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -12,6 +12,14 @@ from kxrecon.history import History, Wait, waits
 State = Literal["ok", "running", "new", "late", "failing", "disabled", "disabled-by-spec", "missing", "unknown"]
 # What a monitor has to wake somebody for. A disabled export that its spec wants enabled is one of them.
 ALARMS = frozenset({"late", "failing", "disabled", "missing"})
+
+
+GRACE = 30 * 60.0  # seconds that fresh grants may take to take effect, and then some
+
+
+def default_timeout(runs: int, intervals: Iterable[float]) -> float:
+    """Seconds in which ``runs`` good runs can be expected: time for grants, and one interval more than runs."""
+    return GRACE + (runs + 1) * max(intervals, default=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,7 @@ class Health:
     lateness: float = 0.0
     failures: Mapping[str, int] = field(default_factory=dict)  # kind → how many in the days asked for
     message: str = ""
+    running: bool = False
     files: int | None = None
     records: int | None = None
     history: History | None = None

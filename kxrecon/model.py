@@ -293,14 +293,29 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class Until:
+    """What a ``wait`` waits for, by reading alone, and for how many ``seconds`` at most; then it has failed.
+
+    ``granted``: every link of the exports would hold, were they as the plan makes them. ``at-rest``: no run of
+    theirs is under way. ``good-runs``: each had ``runs`` good runs in a row since the wait began.
+    """
+
+    what: Literal["granted", "at-rest", "good-runs"]
+    seconds: int
+    runs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
-    """What a kind's ``act`` returns: requests sent in order, as one action, in a named phase."""
+    """What a kind's ``act`` returns: requests sent in order, as one action, in a named phase. A step with
+    ``until`` sends nothing."""
 
     requests: tuple[Request, ...]
-    phase: Literal["apply", "disable", "enable", "backfill"] = "apply"
+    phase: Literal["apply", "disable", "enable", "backfill", "wait"] = "apply"
     hazards: tuple[Hazard, ...] = ()
     notes: tuple[str, ...] = ()
     cursor: CursorEffect | None = None
+    until: Until | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,6 +339,7 @@ class Action:
     changes: tuple[Change, ...] = ()
     fingerprints: tuple[str | None, ...] = ()
     cursor: CursorEffect | None = None
+    until: Until | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,12 +356,16 @@ class Finding:
     remedy: str = ""
 
 
+Result = Literal["done", "failed", "skipped", "not-begun", "waiting"]
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one action: ``done`` | ``failed`` | ``skipped`` (a need failed) | ``not-begun``."""
+    """What became of one action: ``done`` | ``failed`` | ``skipped`` (a need failed) | ``not-begun`` |
+    ``waiting`` (left for a later apply on purpose)."""
 
     action: str
-    result: Literal["done", "failed", "skipped", "not-begun"]
+    result: Result
     message: str = ""
     seconds: float = 0.0
 

@@ -8,21 +8,17 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from kxrecon import cursors, leftbehind, lockout, marking, moves, pause, rename, stopped, withheld
+from kxrecon import cursors, leftbehind, lockout, marking, moves, pause, rename, rotation, stopped, waits, withheld
 from kxrecon.derive import Derivation
 from kxrecon.diff import Differences, Judge, adopt, diff
 from kxrecon.graph import Node, order
 from kxrecon.kinds import World, kind
 from kxrecon.leaves import request_unknowns, shown_text
 from kxrecon.model import Action, Allow, Change, Entity, Finding, Position, Ref, State, Step
+from kxrecon.prune import ONLY_OWNED as GRANTS
 from kxrecon.scope import Scope
 from kxrecon.tagged import canonical, encode, encoded
 from kxrecon.withheld import USERS, needs
-
-# Deleting one waits for every change of what may use it: whoever used it has let go by then.
-GRANTS = frozenset(
-    {"managed_identity_policy", "database_role", "role_assignment", "acl_entry", "sql_grant", "sql_user"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +37,7 @@ class Plan:
     unchanged: int = 0
     variables: Mapping[str, str] = field(default_factory=dict)  # given on the command line; never secret ones
     positions: tuple[Position, ...] = ()  # of the exports that actions touch
+    lanes: tuple[str, ...] = ()  # what it was made to be applied in; none: all of it
 
     @property
     def digest(self) -> str:
@@ -72,6 +69,7 @@ class Draft:
     findings: tuple[Finding, ...]
     unchanged: int
     positions: tuple[Position, ...] = ()
+    allow: tuple[Allow, ...] = ()  # what the rotations of the spec allow
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +89,19 @@ class Circumstances:
 
 def draft(derivation: Derivation, observed: State, scope: Scope, given: Circumstances = Circumstances()) -> Draft:
     """Adopt, diff, group, order. Pure: the same states give the same actions, whatever order they came in."""
-    desired = adopt(pause.resumed(derivation.desired, observed, given.paused), observed, scope)
+    stated = pause.resumed(derivation.desired, observed, given.paused)
+    desired = adopt(stated, observed, scope)
     desired = rename.released(desired, observed, derivation.desired, given.allow)
+    turning = rotation.turns(stated, observed, scope)
+    desired = rotation.released(desired, observed, turning)
     desired, guarded = lockout.guarded(desired, observed, scope)
     differences = diff(desired, observed, given.judge)
+    differences = replace(differences, changes=rotation.explained(differences.changes, turning))
     world = World(scope, observed, desired)
     changes, held = withheld.permitted(differences, derivation, world)
     own, claimed = _marks(derivation.desired, observed, differences, scope) if given.mark else ((), ())
     nodes = _nodes([*changes, *own], derivation.needs, world)
+    nodes = waits.around(nodes, world, turning, derivation.needs)
     nodes, refused = withheld.without_refused(nodes)
     judged = _judged(differences)
     actions = tuple(_told(_without_restart(action, given.paused), judged) for action in _actions(order(nodes)))
@@ -112,11 +115,13 @@ def draft(derivation: Derivation, observed: State, scope: Scope, given: Circumst
         *guarded,
         *withheld.unverifiable(differences, observed),
         *stopped.findings(derivation.desired, observed, given.paused),
-        *leftbehind.findings(derivation.desired, observed, scope),
+        *rotation.untold(leftbehind.findings(derivation.desired, observed, scope), turning),
+        *rotation.findings(turning),
         *rename.told(desired, observed, derivation.desired),
     )
     unchanged = len(desired.entities) - len(differences.changes) - len(differences.unknown)
-    return Draft(actions, findings, unchanged, cursors.positions(actions, observed))
+    allowed = tuple(rotation.allowed(turning))
+    return Draft(actions, findings, unchanged, cursors.positions(actions, observed), allowed)
 
 
 def _marks(
@@ -209,7 +214,7 @@ def _release_before(nodes: Sequence[Node], by_ref: Mapping[Ref, Node]) -> None:
                 gone = by_ref.get(need.ref)
                 if gone is not None and gone is not node and gone.verb == "delete":
                     gone.after.append(node)
-        if node.verb == "delete" and node.kind in GRANTS:
+        if node.verb == "delete" and node.kind in GRANTS:  # whoever used it has let go by then
             node.after.extend(users)
 
 
@@ -234,6 +239,7 @@ def _actions(nodes: Iterable[tuple[int, Node]]) -> Iterable[Action]:
                 changes=node.changes if number == 0 else (),
                 fingerprints=tuple(fingerprint(change.observed) for change in node.changes),
                 cursor=step.cursor,
+                until=step.until,
             )
             previous = (name,)
         ids[id(node)] = previous[0] if node.steps and previous else ""
@@ -244,7 +250,7 @@ def _action_id(node: Node, step: Step, number: int) -> str:
     if len(labels) > 120:
         labels = labels[:100] + "…" + hashlib.sha256(labels.encode()).hexdigest()[:8]
     suffix = f":{number + 1}" if len(node.steps) > 1 else ""
-    phase = "" if step.phase == "apply" else f":{step.phase}"
+    phase = f":{step.until.what}" if step.until else "" if step.phase == "apply" else f":{step.phase}"
     return f"{node.verb}:{node.kind}:{labels}{phase}{suffix}"
 
 
@@ -282,7 +288,7 @@ def make(
         created=created,
         actions=made.actions,
         findings=made.findings,
-        allow=tuple(spec.allow),
+        allow=(*spec.allow, *made.allow),
         unchanged=made.unchanged,
         positions=made.positions,
         variables=dict(variables or {}),

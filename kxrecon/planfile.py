@@ -18,7 +18,7 @@ from kxrecon.files import write_private
 from kxrecon.plan import Plan, digest
 from kxrecon.tagged import decode, encode, encoded
 
-VERSION = 2
+VERSION = 3
 
 
 def to_json(plan: Plan) -> dict[str, Any]:
@@ -70,6 +70,7 @@ def _action(item: Mapping[str, Any]) -> model.Action:
         "hazards": tuple(model.Hazard(**hazard) for hazard in item["hazards"]),
         "changes": tuple(_change(change) for change in item["changes"]),
         "cursor": None if item["cursor"] is None else model.CursorEffect(**item["cursor"]),
+        "until": None if item["until"] is None else model.Until(**item["until"]),
     }
     return model.Action(**{**item, **changed})
 

@@ -45,8 +45,9 @@ class Recheck:
         self._sleep = sleep
         self._times: dict[Ref, int] = defaultdict(int)
         for action in plan.actions:
-            for ref in action.refs:
+            for ref in action.refs if action.until is None else ():
                 self._times[ref] += 1
+        self._last = {change.ref: change for action in plan.actions for change in action.changes if not action.until}
         self._expected: dict[Ref, str | None] = {}
         self._states: dict[str, tuple[float, State]] = {}
         self._guard = threading.Lock()
@@ -97,6 +98,11 @@ class Recheck:
         return bool(action.changes) and all(
             standing(change, self.state(change.ref.kind)) == "equal" for change in action.changes
         )
+
+    def holds(self, action: Action) -> bool:
+        """True if its entities are, as far as can be seen, as the plan leaves them in the end: somebody has done it."""
+        changes = [self._last.get(ref) for ref in action.refs]
+        return all(one is not None and standing(one, self.state(one.ref.kind)) != "changed" for one in changes)
 
     def arrived(self, action: Action) -> bool:
         """After a lost answer: does a read made now prove that what the action wanted is there?

@@ -67,6 +67,26 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Rotation:
+    """An identity or a target that takes another one's place: exports use ``name`` from now on, ``previous`` goes
+    when they had ``runs`` good runs.
+
+    ``revoke`` says which grants of the previous one go then: those with this spec's mark (``owned``), those without
+    any mark too (``all``), or ``none``. ``exports`` are the spec's exports that it is about.
+    """
+
+    what: Literal["identity", "target"]
+    name: str
+    previous: str
+    runs: int = 1
+    revoke: Prune = "owned"
+    exports: tuple[Ref, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.previous} → {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class Scope:
     """The spec's frame around its entities. ``name`` marks what this spec owns (``kxrecon/<name>``)."""
 
@@ -85,6 +105,7 @@ class Scope:
     policy_scope: Literal["cluster", "database"] = "database"
     cloud: Literal["public", "usgov", "china"] = "public"
     subscriptions: tuple[str, ...] = ()
+    rotations: tuple[Rotation, ...] = ()
     directory: Directory = field(default_factory=Directory)
 
     @property

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from kxrecon.kql import database_literals
 from kxrecon.kql_text import significant
-from kxrecon.model import Entity, Ref, State
-from kxrecon.scope import SYSTEM, Scope, Target
+from kxrecon.model import Entity, Hidden, Ref, State, Value
+from kxrecon.scope import SYSTEM, Rotation, Scope, Target
 
 
 class Stored:
@@ -72,6 +72,7 @@ def surroundings(desired: State, scope: Scope) -> Scope:
     databases = tuple(dict.fromkeys((*scope.databases, *sorted(read))))
     raw = {entity.ref.name[2]: entity.ref.name[2] for entity in desired.of_kind("database_role")}
     principals = {symbol: fqn for symbol, fqn in raw.items() if symbol not in identities}
+    rotations = tuple(replace(one, exports=_concerned(one, desired)) for one in scope.rotations)
     targets = {target.name: target for table in desired.of_kind("external_table") for target in _raw_targets(table)}
     return replace(
         scope,
@@ -79,6 +80,7 @@ def surroundings(desired: State, scope: Scope) -> Scope:
         identities=identities,
         principals={**principals, **scope.principals},
         targets={**targets, **scope.targets},
+        rotations=rotations,
     )
 
 
@@ -111,15 +113,46 @@ def connections(table: Entity) -> Iterable[Mapping[str, str | None]]:
     return table.fields.get("connections") or ()
 
 
-def place(table: Entity) -> tuple[str, ...]:
+def place(table: Entity) -> tuple[Value, ...]:
     """Where an external table's files or rows lie; how one gets in there, which may be masked, is no part of it."""
     if table.fields.get("kind") == "sql":
         connection = table.fields["connection"]
-        return tuple(str(one) for one in (connection["server"], connection["database"], table.fields.get("table")))
+        return (connection["server"], connection["database"], table.fields.get("table"))
     return tuple(sorted(str(one["uri"]) for one in connections(table)))
+
+
+def moved(one: Entity, other: Entity) -> bool:
+    """Whether two sides of an external table lie in different places; what is masked may be the same."""
+    if one.fields.get("kind") != other.fields.get("kind"):
+        return True
+    places = (place(one), place(other))
+    if any(isinstance(part, Hidden) for side in places for part in side):
+        pairs = zip(*places, strict=False)
+        return any(a != b for a, b in pairs if not isinstance(a, Hidden) and not isinstance(b, Hidden))
+    return places[0] != places[1]
+
+
+def table_of(export: Entity, *states: State) -> Entity | None:
+    """The external table that an export writes to, in the first of the states that has it."""
+    ref = Ref("external_table", (export.ref.name[0], str(export.fields.get("to"))))
+    return next((state.entities[ref] for state in states if ref in state.entities), None)
 
 
 def writers(table: Ref, state: State) -> list[Entity]:
     """The exports that write to an external table, in the order of their names."""
     found = (one for one in state.of_kind("continuous_export") if one.ref.name[0] == table.name[0])
     return sorted((one for one in found if one.fields.get("to") == table.name[1]), key=lambda one: one.ref)
+
+
+def _concerned(rotation: Rotation, desired: State) -> tuple[Ref, ...]:
+    """The exports that use what takes another one's place: by themselves, or by the table that they write to."""
+    found = []
+    for export in desired.of_kind("continuous_export"):
+        table = table_of(export, desired)
+        if rotation.what == "target":
+            uses = table is not None and table.attributes.get("target") == rotation.name
+        else:
+            uses = export.fields.get("managedIdentity") == rotation.name
+            uses = uses or (table is not None and rotation.name in carried(table))
+        found += [export.ref] if uses else []
+    return tuple(sorted(found))

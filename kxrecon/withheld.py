@@ -145,7 +145,7 @@ def without_refused(nodes: Sequence[Node]) -> tuple[list[Node], list[Finding]]:
 
 
 def _refused(node: Node) -> bool:
-    return bool(node.steps) and all(not step.requests for step in node.steps)
+    return bool(node.steps) and all(not step.requests and step.until is None for step in node.steps)
 
 
 def _blocked(node: Node, cause: str | None) -> Iterator[Finding]:

@@ -94,6 +94,7 @@ class Ground:
         """As the command line would give them."""
         common = {"variables": [], "max_parallel": 8, "sandbox": False, "inventory": None, "yes": True, "json": True}
         given = {"sandbox_file": self.folder / "sandbox.db", "markdown": False, "no_color": True}
+        given |= {"lane": [], "no_wait": False}
         return Namespace(**common, **given, **more)
 
     def plan(self, spec: Spec, *, read_only: bool = True) -> Plan:

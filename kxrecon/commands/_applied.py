@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kxrecon.commands._exit import DONE, FAILED, INTERRUPTED, PENDING
 from kxrecon.commands._terminal import show, write
+from kxrecon.lanes import FOR_LANE
 from kxrecon.report import text
 from kxrecon.report.lines import Line, line, wrapped
 
@@ -37,9 +38,29 @@ class Ending:
             return INTERRUPTED
         lost = any(not move.expected for move in self.moves)
         failed = lost or self.unseen or any(_failed(one) for one in self.outcomes)
-        if failed or self.after is None or self.after.actions:
+        if failed or self.after is None or (self.after.actions and not self.left_for_later):
             return FAILED
-        return PENDING if self.after.blocked else DONE
+        return PENDING if self.after.actions or self.after.blocked else DONE
+
+    @property
+    def left_for_later(self) -> bool:
+        """What is left to do is no more than what was left for a later apply on purpose."""
+        by_id = {action.id: action for action in self.plan.actions}
+        waiting = {ref for one in self.outcomes if one.result == "waiting" for ref in by_id[one.action].refs}
+        left = self.after.actions if self.after else ()
+        return bool(waiting) and all(ref in waiting for action in left if not action.until for ref in action.refs)
+
+    @property
+    def later(self) -> bool:
+        """All went well, and the rest was left for a later apply on purpose."""
+        left = bool(self.after and self.after.actions) and self.left_for_later
+        return left and not any(_failed(one) for one in self.outcomes)
+
+    @property
+    def _lanes(self) -> str:
+        """In which other lanes something has to be done first."""
+        told = {one.message.partition(FOR_LANE)[2] for one in self.outcomes if one.result == "waiting"} - {""}
+        return f", first in lane {', '.join(sorted(told))}" if told else ""
 
     @property
     def unseen(self) -> bool:
@@ -58,6 +79,10 @@ class Ending:
         lost = sum(not move.expected for move in self.moves)
         if lost:
             return f"{lost} export{'s' if lost > 1 else ''} moved from where they stood: see above before going on."
+        if self.later:
+            waiting = sum(one.result == "waiting" for one in self.outcomes)
+            left = "1 action is" if waiting == 1 else f"{waiting} actions are"
+            return f"done so far: {left} left for a later apply{self._lanes}."
         if self.after.actions:
             return f"not converged: {len(self.after.actions)} actions are left; {go_on}."
         if self.unseen:
@@ -90,7 +115,7 @@ def _lines(ending: Ending) -> list[Line]:
     lines: list[Line] = []
     if ending.outcomes:
         lines += text.outcomes(ending.outcomes, ending.plan.actions)
-    if ending.after is not None and (ending.after.actions or ending.after.blocked):
+    if ending.after is not None and not ending.later and (ending.after.actions or ending.after.blocked):
         lines += text.drift(ending.after)
     for move in ending.moves:
         lines.append(line(f"{'note' if move.expected else 'MOVED'}: {move.ref}: {move.message}", "warn"))

@@ -171,8 +171,14 @@ def as_json(rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def in_waves(options: argparse.Namespace, found: Sequence[Member], one: Callable[[argparse.Namespace], int]) -> int:
-    """Apply every member, wave by wave: the next wave begins when the last one is converged."""
+def in_waves(
+    options: argparse.Namespace,
+    found: Sequence[Member],
+    one: Callable[[argparse.Namespace], int],
+    ailing: Callable[[argparse.Namespace], str],
+) -> int:
+    """Apply every member, wave by wave: the next wave begins when the last one is converged and, with
+    ``--wait-healthy``, none of its exports is ``ailing``, those included that were not changed."""
     shared = _claims(options, found)
     if shared:
         raise PlanError("nothing was done:\n" + "\n".join(f"  {line}" for line in shared))
@@ -185,6 +191,8 @@ def in_waves(options: argparse.Namespace, found: Sequence[Member], one: Callable
             rows.append(_applied(options, member, rows, one))
             if rows[-1].code == INTERRUPTED:
                 return INTERRUPTED
+            if options.wait_healthy and wave < found[-1].wave and rows[-1].code == DONE:
+                rows[-1] = _looked_after(options, member, rows[-1], ailing)
     if not (options.json or options.markdown):
         show(options, summary(rows))
     return worst(row.code for row in rows)
@@ -196,11 +204,25 @@ def _applied(
     failed = any(row.code not in (DONE, PENDING) for row in before)
     if options.stop_on_failure and failed:
         return Row(member.name, member.cluster, member.wave, FAILED, skipped=True)
-    single = argparse.Namespace(**{**vars(options), "what": list(member.files), "shard": None})
     try:
-        return Row(member.name, member.cluster, member.wave, one(single))
+        return Row(member.name, member.cluster, member.wave, one(_single(options, member)))
     except KxreconError as error:
         return Row(member.name, member.cluster, member.wave, FAILED, error=str(error))
+
+
+def _single(options: argparse.Namespace, member: Member) -> argparse.Namespace:
+    return argparse.Namespace(**{**vars(options), "what": list(member.files), "shard": None})
+
+
+def _looked_after(
+    options: argparse.Namespace, member: Member, row: Row, ailing: Callable[[argparse.Namespace], str]
+) -> Row:
+    """The row of a wave that others wait for: failed if one of its exports needs somebody."""
+    try:
+        told = ailing(_single(options, member))
+    except KxreconError as error:
+        told = str(error)
+    return replace(row, code=FAILED, error=told) if told else row
 
 
 def worst(codes: Iterable[int]) -> int:

@@ -62,6 +62,7 @@ def plan_over(
 
     seen = observe(surroundings(spec), clients, workers=options.max_parallel)
     require_cluster(seen.answers)
+    _gate.check_answer(spec, seen.state)
     past = history(JOURNAL, spec.scope.cluster_uri, wire_name(options))
     derived = derive(spec.desired, seen.state, seen.scope)
     circumstances = Circumstances(past.paused, spec.allow, _marks(options), _judge(options, derived.desired))
@@ -70,7 +71,8 @@ def plan_over(
     made = linted(made, spec, seen, server(options, spec, seen, made.actions, clients)) if lint else made
     created = datetime.now(UTC).isoformat(timespec="seconds")
     given = {name: value for name, value in variable_values(options.variables).items() if name not in spec.secrets}
-    return make(spec, made, seen.scope, wire=wire_name(options), created=created, variables=given), seen
+    plan = make(spec, made, seen.scope, wire=wire_name(options), created=created, variables=given)
+    return replace(plan, lanes=tuple(getattr(options, "lane", ()))), seen
 
 
 def _marks(options: argparse.Namespace) -> bool:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from kxrecon.errors import PlanError
+from kxrecon.model import Ref
 
 if TYPE_CHECKING:
     from kxrecon.hazards import Refusal
-    from kxrecon.model import Allow
+    from kxrecon.model import Allow, State
     from kxrecon.plan import Plan
     from kxrecon.spec import Spec
 
@@ -50,6 +51,20 @@ def check_cluster(spec: Spec) -> None:
         raise PlanError(
             f"{at}cluster.uri is {spec.scope.cluster_uri}, but cluster.resourceId names the cluster '{named}': "
             "this spec mixes two environments, so nothing was read"
+        )
+
+
+def check_answer(spec: Spec, observed: State) -> None:
+    """The same, as far as only the cluster itself can tell: two clusters of one name in two regions, or two clouds."""
+    reading = observed.readings.get(Ref("cluster_identity", ("",)))
+    shown = str(reading.values.get("uri") or "") if reading else ""
+    hosts = [(urlsplit(one).hostname or "").lower() for one in (spec.scope.cluster_uri, shown)]
+    if all(".kusto." in host for host in hosts) and hosts[0] != hosts[1]:
+        place = spec.place(("cluster", "uri"))
+        at = f"{place}: " if place else ""
+        raise PlanError(
+            f"{at}cluster.uri is {spec.scope.cluster_uri}, but the cluster of cluster.resourceId is at {shown}: "
+            "this spec mixes two environments, so nothing is planned"
         )
 
 

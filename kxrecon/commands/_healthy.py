@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import time
+import threading
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from kxrecon.commands import _estate, _options
+from kxrecon.commands import _estate, _flow, _options
 from kxrecon.commands._exit import DONE, FAILED, PENDING
 from kxrecon.commands._terminal import show
+from kxrecon.commands._wire import clock as wire_clock
 from kxrecon.report.lines import Line, Style, line
 
 if TYPE_CHECKING:
@@ -62,7 +64,8 @@ def gate(
     options: argparse.Namespace, plan: Plan, spec: Spec, clients: Clients, code: int, clock: Clock | None = None
 ) -> int:
     """The exit code after the wait: as it was if all exports run, 1 if one does not."""
-    from kxrecon.verify.gate import Clock, default_timeout, wait
+    from kxrecon.health import default_timeout
+    from kxrecon.verify.gate import wait
     from kxrecon.verify.status import status
 
     def look() -> Sequence[Health]:
@@ -82,13 +85,26 @@ def gate(
         _tell(options, (f"{one.export}: {word}", "warn" if one.failure else "add"))
 
     names = [one.export for one in shown]
-    left = wait(look, names, options.wait_healthy, timeout, clock or Clock(time.monotonic, time.sleep), news)
+    with nullcontext(clock) if clock else wire_clock(options, threading.Event()) as time:
+        left = wait(look, names, options.wait_healthy, timeout, time, news)
     if not left:
         return code
     _accuse(options, spec, clients, left)
     if options.disable_unhealthy:
         _disable(options, clients, left, _enabled_by(plan))
     return FAILED
+
+
+def ailing(options: argparse.Namespace) -> str:
+    """The exports of a spec that somebody has to look after, in words; empty if there are none."""
+    from kxrecon.commands._wire import planes
+    from kxrecon.verify.status import status
+
+    spec = _flow.load(options, options.what)
+    with planes(options, spec, spec.scope, read_only=True) as clients:
+        found = status(spec.scope, spec.desired, clients, workers=options.max_parallel).alarming
+    told = ", ".join(f"{one.export} is {one.state}" + (f" ({one.message})" if one.message else "") for one in found)
+    return f"not healthy, so the next wave is not begun: {told}" if told else ""
 
 
 def _beginning(

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kxrecon.commands import _specfile
 from kxrecon.commands._exit import DONE, PENDING
 from kxrecon.commands._wire import planes_of
 from kxrecon.errors import UsageError
@@ -46,22 +47,14 @@ def merge(options: argparse.Namespace) -> int:
 
 
 def _replace(path: Path, made: Merged) -> None:
-    """Write beside the spec, load what was written, then put it in the spec's place. Raises SpecError, UsageError."""
-    from kxrecon.spec import load
-
+    """Write the files that the spec names anew, then the spec. Raises SpecError, UsageError."""
     there = [name for name in made.files if (path.parent / name).exists()]
     if there:
         raise UsageError(f"{path.parent / there[0]} is there already: nothing was written")
     for name, text in made.files.items():
         (path.parent / name).parent.mkdir(parents=True, exist_ok=True)
         (path.parent / name).write_text(text, encoding="utf-8")
-    beside = path.with_name(f".{path.stem}.merging{path.suffix}")
-    try:
-        beside.write_text(made.text, encoding="utf-8")
-        load([str(beside)])
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    _specfile.replace(path, made.text)
 
 
 def _lines(spec: Spec, taken: Taken, made: Merged, path: Path) -> list[str]:

@@ -90,6 +90,17 @@ def server_check(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def lanes(parser: argparse.ArgumentParser) -> None:
+    """``--lane LANE``."""
+    parser.add_argument(
+        "--lane",
+        action="append",
+        default=[],
+        metavar="LANE",
+        help="only what is done on this plane (arm, kusto, adls, sql), or in one place there (kusto/Telemetry)",
+    )
+
+
 def count(text: str) -> int:
     """A number from 1 to 64."""
     number = int(text) if text.isascii() and text.isdigit() else 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kxrecon.commands._terminal import show
 from kxrecon.report import text
+from kxrecon.report.lines import line
 
 if TYPE_CHECKING:
     from kxrecon.apply import Event
@@ -38,9 +39,20 @@ class Progress:
             return
         number, total = self._numbers[event.action.id], len(self._numbers)
         try:
+            if event.outcome is not None and event.outcome.result == "waiting":
+                return  # told together at the end
             if event.outcome is not None:
                 show(self._options, text.outcome(event.outcome, event.action, number, total))
-            elif any(request.plane == "arm" for request in event.action.requests):
+            elif event.action.until or any(request.plane == "arm" for request in event.action.requests):
                 show(self._options, text.began(event.action, number, total))
+        except BrokenPipeError:
+            self._quiet = True
+
+    def told(self, news: str) -> None:
+        """Show what a wait sees meanwhile."""
+        if self._quiet:
+            return
+        try:
+            show(self._options, [line(news, "dim", indent=8)])
         except BrokenPipeError:
             self._quiet = True

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import threading
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from kxrecon.commands._files import SANDBOX
-from kxrecon.errors import SpecError, UsageError
+from kxrecon.errors import LeftForLater, SpecError, UsageError
 from kxrecon.model import Plane
 from kxrecon.planes import AZURE, Wire
 
@@ -18,6 +21,9 @@ if TYPE_CHECKING:
     from kxrecon.planes import PlaneClient
     from kxrecon.scope import Scope
     from kxrecon.spec import Spec
+    from kxrecon.verify.gate import Clock
+
+STOPPED = "apply was stopped while it waited: apply again to go on"
 
 
 def sandbox_file(options: argparse.Namespace) -> Path | None:
@@ -58,6 +64,40 @@ def wire(options: argparse.Namespace, *specs: Spec) -> Iterator[Wire]:
             pass
     with embed(path, worlds[0] if worlds else None) as ends:
         yield Wire(name=wire_name(options), kusto=ends.kusto, arm=ends.arm, dfs=ends.dfs, sql=ends.sql)
+
+
+@contextmanager
+def clock(options: argparse.Namespace, stop: threading.Event) -> Iterator[Clock]:
+    """Time for those who wait. In the sandbox it is the sandbox's own: whoever sleeps there wakes up no sooner than the
+    next export is due, and it has run then. Once ``stop`` is set nobody sleeps on: LeftForLater is raised out of it."""
+    from kxrecon.verify.gate import Clock
+
+    path = sandbox_file(options)
+    if path is None:
+
+        def sleep(seconds: float) -> None:
+            if stop.wait(seconds):
+                raise LeftForLater(STOPPED)
+
+        yield Clock(time.monotonic, sleep)
+        return
+    from kxrecon.sandbox.clock import Clock as Simulated
+    from kxrecon.sandbox.scheduler import next_due, tick
+    from kxrecon.sandbox.store import Store
+
+    with closing(Store(path)) as store:
+        simulated = Simulated(store)
+
+        def advance(seconds: float) -> None:
+            if stop.is_set():
+                raise LeftForLater(STOPPED)
+            due = next_due(store)
+            ahead = (due - simulated.now()).total_seconds() if due else 0.0
+            simulated.advance(timedelta(seconds=max(seconds, ahead)))
+            if store.files is not None:
+                tick(store, simulated, store.files)
+
+        yield Clock(lambda: simulated.now().timestamp(), advance)
 
 
 @contextmanager

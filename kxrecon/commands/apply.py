@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from kxrecon.commands._exit import FAILED
 from kxrecon.commands._files import JOURNAL, PLAN
 from kxrecon.commands._progress import Progress
 from kxrecon.commands._terminal import confirm, on_terminal, show, write
-from kxrecon.commands._wire import planes, wire_name
+from kxrecon.commands._wire import clock, planes, wire_name
 from kxrecon.errors import ApplyError, KxreconError, UsageError
 from kxrecon.planes import AZURE
 from kxrecon.report import text
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from kxrecon.plan import Plan
     from kxrecon.scope import Scope
     from kxrecon.spec import Spec
+    from kxrecon.waiting import Waiter
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +49,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     _options.adopt(parser)
     _options.reassert(parser)
     _options.allowances(parser)
+    _options.lanes(parser)
     parser.add_argument("--force", action="store_true", help="change more than 30 %% of an estate at once")
+    parser.add_argument(
+        "--no-wait", action="store_true", help="leave what waits for runs to a later apply, instead of waiting for them"
+    )
     _fleet.arguments(parser, stop=True)
     _healthy.arguments(parser)
 
@@ -55,7 +61,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """0 converged, 2 done but something is left for others, 1 failed or still different, 130 interrupted."""
     found = None if _plan_file(options.what) else _fleet.fleet(options, options.what)
-    return _one(options) if found is None else _fleet.in_waves(options, found, _one)
+    return _one(options) if found is None else _fleet.in_waves(options, found, _one, _healthy.ailing)
 
 
 def _one(options: argparse.Namespace) -> int:
@@ -95,7 +101,16 @@ def _chosen(options: argparse.Namespace) -> tuple[Plan, Spec]:
     # What is looked at again is what the plan was asked for.
     options.adopt = any(action.verb == "mark" for action in plan.actions)
     options.reassert = asked_for(plan)
+    options.lane = _lanes(options, plan)
     return plan, spec
+
+
+def _lanes(options: argparse.Namespace, plan: Plan) -> list[str]:
+    """The lanes to apply. UsageError if the plan was made, and reviewed, for other ones."""
+    if plan.lanes and options.lane and set(options.lane) != set(plan.lanes):
+        wanted = " ".join(f"--lane {one}" for one in plan.lanes)
+        raise UsageError(f"this plan was made for {wanted}, not for {', '.join(options.lane)}: run plan again")
+    return list(options.lane or plan.lanes)
 
 
 def _plan_file(what: Sequence[str]) -> Path | None:
@@ -109,9 +124,14 @@ def _plan_file(what: Sequence[str]) -> Path | None:
 
 
 def _check(options: argparse.Namespace, plan: Plan, spec: Spec) -> None:
+    from kxrecon import lanes
+
     if options.digest and options.digest.lower() != plan.digest:
         raise UsageError(f"this plan has the digest {plan.digest}, not {options.digest}: nothing was done")
-    _gate.check_hazards(plan, spec, options.allow, force=options.force)
+    lanes.check(options.lane, plan.actions)
+    own = lanes.mine(plan.actions, options.lane)
+    reduced = replace(plan, actions=tuple(action for action in plan.actions if action.id in own))
+    _gate.check_hazards(reduced, spec, options.allow, force=options.force)
 
 
 class _Apply:
@@ -126,10 +146,12 @@ class _Apply:
         stop: threading.Event | None = None,
     ) -> None:
         from kxrecon.journal import Journal
+        from kxrecon.lanes import mine
 
         self.stop = stop or threading.Event()
 
         self.options, self.plan, self.spec, self.clients = options, plan, spec, clients
+        self.mine = mine(plan.actions, options.lane)
         self.quiet = options.json or options.markdown
         self.journal = Journal(JOURNAL, plan.cluster_uri, plan.wire)
         self.defect: Exception | None = None
@@ -175,15 +197,16 @@ class _Apply:
         return Ending(self.plan, outcomes, after, moves, interrupted)
 
     def _agreed(self) -> bool:
-        number = len(self.plan.actions)
-        what = f"{number} action{'s' if number != 1 else ''} on {self.plan.cluster_uri} ({self.plan.wire})"
+        number = len(self.mine)
+        where = f" of {len(self.plan.actions)}, in lane {', '.join(self.options.lane)}," if self.options.lane else ""
+        what = f"{number} action{'s' if number != 1 else ''}{where} on {self.plan.cluster_uri} ({self.plan.wire})"
         if self.options.yes:
             if not self.quiet:
                 write(f"applying {what}\n")
             return True
         if not on_terminal():
             raise UsageError(f"{what}: nobody is here to be asked, so say --yes")
-        show(self.options, text.plan(self.plan, requests=False))
+        show(self.options, text.plan(replace(self.plan, lanes=tuple(self.options.lane)), requests=False))
         return confirm(f"Apply {what}?")
 
     def _execute(self, scope: Scope) -> tuple[tuple[Outcome, ...], bool]:
@@ -197,22 +220,39 @@ class _Apply:
             self.journal.begin(self.plan)
         except OSError as error:
             raise ApplyError(f"the journal cannot be written, so nothing was done: {error}") from error
-        applier = Applier(
-            self.plan,
-            self.clients,
-            scope,
-            self.spec.secrets,
-            progress.event,
-            self.options.max_parallel,
-            self.stop,
-            paused=paused,
-        )
-        outcomes = applier.run()
+        with self._waiter(scope, progress) as waiter:
+            applier = Applier(
+                self.plan,
+                self.clients,
+                scope,
+                self.spec.secrets,
+                progress.event,
+                self.options.max_parallel,
+                self.stop,
+                paused=paused,
+                waiter=waiter,
+                mine=self.mine if self.options.lane else None,
+            )
+            outcomes = applier.run()
         self.defect = applier.defect
         interrupted = applier.stop.is_set() and not progress.broken and self.defect is None
         with suppress(OSError):  # the outcomes say that the disk is full; the next plan takes the run for unfinished
             self.journal.end("interrupted" if interrupted else worst(outcomes))
         return outcomes, interrupted
+
+    @contextmanager
+    def _waiter(self, scope: Scope, progress: Progress) -> Iterator[Waiter | None]:
+        """Who waits for what the plan waits for; nobody, if it waits for nothing."""
+        if not any(action.until for action in self.plan.actions):
+            yield None
+            return
+        from kxrecon.waiting import Waiter
+
+        patient = not self.options.no_wait
+        with clock(self.options, self.stop) as time:
+            yield Waiter(
+                scope, self.spec.desired, self.clients, time, self.options.max_parallel, patient, progress.told
+            )
 
     def _finish(self, ending: Ending) -> int:
         tell(self.options, ending)

@@ -34,6 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     _options.adopt(parser)
     _options.server_check(parser)
+    _options.lanes(parser)
     _options.reassert(parser)
     parser.add_argument("--brief", action="store_true", help="without the requests")
     parser.add_argument("--detailed-exitcode", action="store_true", help="exit 2 if the plan is not empty")
@@ -47,14 +48,16 @@ def run(options: argparse.Namespace) -> int:
         if options.html:
             _save(options, rows)
         return _fleet.worst(row.code for row in rows)
-    return _one(options)
+    return one(options)
 
 
-def _one(options: argparse.Namespace) -> int:
-    from kxrecon import planfile
+def one(options: argparse.Namespace) -> int:
+    """Plan one spec, save it, show it."""
+    from kxrecon import lanes, planfile
 
     spec = _flow.load(options)
     made = _flow.plan(options, spec)
+    lanes.check(made.lanes, made.actions)
     planfile.save(made, options.out)
     written = _hand_over(made, options.handover) if options.handover else ()
     _show(options, made)

@@ -32,7 +32,8 @@ def text(sides: Sides, first: str, second: str) -> Iterator[Line]:
 
 def _summary(sides: Sides) -> str:
     counted = {verb: sum(change.verb == verb for change in sides.changes) for verb in ("delete", "create", "update")}
-    parts = [f"{number} {WORDS[verb]}" for verb, number in counted.items() if number]
+    words = {**WORDS, "update": "differs" if counted["update"] == 1 else "differ"}
+    parts = [f"{number} {words[verb]}" for verb, number in counted.items() if number]
     return ", ".join([*parts, f"{sides.equal} equal"]) + "."
 
 

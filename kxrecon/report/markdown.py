@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kxrecon.lanes import mine
 from kxrecon.model import Action, Finding, Outcome
 from kxrecon.report import plan_view as view
 from kxrecon.report.safe import block, code, markdown
@@ -17,8 +19,12 @@ LIMIT = 60_000  # GitHub refuses comments over 65,536 characters; this leaves ro
 
 def plan(plan: Plan, *, title: str = "kxrecon plan", limit: int = LIMIT) -> str:
     """The plan as a comment of at most ``limit`` characters; what does not fit is counted, not hidden."""
-    head = "\n".join(_head(plan, title))
-    return _fitted(head, [*_findings(plan.findings), *map(_details, plan.actions)], limit)
+    own = mine(plan.actions, plan.lanes)
+    shown = replace(plan, actions=tuple(action for action in plan.actions if action.id in own))
+    head = "\n".join(_head(shown, title))
+    others = len(plan.actions) - len(shown.actions)
+    told = [f"**In other lanes**: {others} action{'' if others == 1 else 's'}"] if plan.lanes else []
+    return _fitted(head, [*_findings(plan.findings), *map(_details, shown.actions), *told], limit)
 
 
 def outcomes(plan: Plan, results: Sequence[Outcome], verdict: str, *, limit: int = LIMIT) -> str:
@@ -39,9 +45,9 @@ def outcomes(plan: Plan, results: Sequence[Outcome], verdict: str, *, limit: int
 
 
 def _outcome(result: Outcome, action: Action) -> str:
-    names = code(f"{action.refs[0].kind} {view.called(action)}", cell=True)
+    names = code(f"{view.kind(action)} {view.called(action)}", cell=True)
     told = f": {markdown(result.message)}" if result.message else ""
-    return f"| {action.verb} | {names} | {result.result}{told} |"
+    return f"| {'' if action.until else action.verb} | {names} | {result.result}{told} |"
 
 
 def _fitted(head: str, parts: Sequence[str], limit: int, joint: str = "\n\n") -> str:
@@ -87,8 +93,8 @@ def _findings(found: Sequence[Finding]) -> Iterator[str]:
 
 
 def _details(action: Action) -> str:
-    phase = "" if action.phase == "apply" else f" ({action.phase})"
-    names = markdown(f"{action.refs[0].kind} {view.called(action)}")
+    phase = view.phase(action)
+    names = markdown(f"{view.kind(action)} {view.called(action)}")
     warning = " ⚠" if action.hazards else ""
     lines = [f"<details><summary>{view.GLYPHS[action.verb]} {names}{phase}{warning}</summary>", ""]
     lines += [f"- **{markdown(hazard.hazard)}**: {markdown(hazard.reason)}" for hazard in action.hazards]
@@ -96,7 +102,9 @@ def _details(action: Action) -> str:
         lines.append(f"- **{markdown(action.cursor.label)}**: {markdown(action.cursor.reason)}")
     lines += [f"- {markdown(one)}" for one in view.names(action, full=True)] if len(action.refs) > 2 else []
     lines += [f"- {markdown(one)}" for one in (view.reasons(action.reasons), *action.notes) if one]
-    lines += [_field(*row) for change in action.changes for row in view.fields(change)]
+    lines += [f"- {markdown(view.awaited(action.until))}"] if action.until else []
+    changes = () if action.until else action.changes
+    lines += [_field(*row) for change in changes for row in view.fields(change)]
     lines += [
         f"\n{block(f'// {view.where(one)}' + chr(10) + view.request_text(one), 'kusto')}" for one in action.requests
     ]

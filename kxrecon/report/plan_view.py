@@ -8,8 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import unified_diff
 
 from kxrecon.kinds import NAMES
+from kxrecon.lanes import lane as lane_of
 from kxrecon.leaves import shown, shown_text
-from kxrecon.model import Action, Change, Entity, FieldChange, Finding, Ref, Request, Value
+from kxrecon.model import Action, Change, Entity, FieldChange, Finding, Ref, Request, Until, Value
+from kxrecon.report.status import span
 from kxrecon.report.values import field_name, value
 
 GLYPHS: Mapping[str, str] = {"create": "+", "update": "~", "delete": "-", "mark": "=", "wait": "·"}
@@ -110,11 +112,37 @@ def within(ref: Ref) -> str:
     return " ".join(ref.name[cut:])
 
 
+def kind(action: Action) -> str:
+    """What an action is about, before its names."""
+    return "wait for" if action.until else action.refs[0].kind
+
+
+def lane(action: Action) -> str:
+    """Where an action is done, as ``--lane`` takes it."""
+    return "a wait" if action.until else ", ".join(sorted(set(map(lane_of, action.refs))))
+
+
+def phase(action: Action) -> str:
+    """What an action does, where that is not simply its verb."""
+    return "" if action.phase in ("apply", "wait") else f" ({action.phase})"
+
+
+def awaited(until: Until) -> str:
+    """What is waited for, and for how long."""
+    runs = f"{until.runs} good run{'' if until.runs == 1 else 's'}"
+    words = {
+        "granted": "until everything that they need would be given",
+        "at-rest": "until no run of theirs is under way",
+        "good-runs": f"until each had {runs}" + (" in a row" if until.runs > 1 else ""),
+    }
+    return f"{words[until.what]}; {span(until.seconds)} at most"
+
+
 def grouped(actions: Iterable[Action]) -> dict[str, list[Action]]:
     """Actions by heading: identity and rights first, then each database; inside, the order of the plan."""
     groups: dict[str, list[Action]] = {}
     for action in actions:
-        groups.setdefault(place(action.refs[0]), []).append(action)
+        groups.setdefault("Waits" if action.until else place(action.refs[0]), []).append(action)
     return dict(sorted(groups.items(), key=lambda item: (_rank(item[0]), item[0])))
 
 
@@ -124,11 +152,11 @@ def _rank(heading: str) -> int:
 
 
 def changes(actions: Iterable[Action]) -> list[Change]:
-    """What really changes, each entity once: an export that only stands still meanwhile is not changed."""
+    """What really changes, each entity once: an export that only stands still or is waited for is not changed."""
     seen: dict[Ref, Change] = {}
     for action in actions:
         for change in action.changes:
-            if change.verb != "update" or change.fields:
+            if change.verb != "wait" and (change.verb != "update" or change.fields):
                 seen.setdefault(change.ref, change)
     return list(seen.values())
 

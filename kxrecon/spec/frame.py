@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
 
 from kxrecon.model import Allow
-from kxrecon.scope import SYSTEM, Scope, Target
+from kxrecon.scope import SYSTEM, Rotation, Scope, Target
+
+ROTATING: Mapping[str, Literal["identity", "target"]] = {"identities": "identity", "targets": "target"}
 
 
 def build_scope(document: dict[str, Any], name: str) -> Scope:
@@ -28,7 +30,14 @@ def build_scope(document: dict[str, Any], name: str) -> Scope:
         policy_scope=document.get("policyScope", "database"),
         cloud=document.get("cloud", "public"),
         subscriptions=tuple(document.get("subscriptions") or ((own,) if own else ())),
+        rotations=tuple(_rotations(document.get("rotations") or {})),
     )
+
+
+def _rotations(document: dict[str, Any]) -> Iterator[Rotation]:
+    for section, what in ROTATING.items():
+        for name, doc in (document.get(section) or {}).items():
+            yield Rotation(what, name, doc["from"], doc.get("runs", 1), doc.get("revoke", "owned"))
 
 
 def _subscription(resource_id: str) -> str:

@@ -22,6 +22,7 @@ from kxrecon.spec.files import merge, read
 from kxrecon.spec.frame import allows, build_scope
 from kxrecon.spec.nulls import idle_nulls
 from kxrecon.spec.places import Places, in_file_order
+from kxrecon.spec.rotations import check as check_rotations
 from kxrecon.spec.secrets import Secrets, clear_secrets, with_secrets
 from kxrecon.spec.source import Source, SpecPath
 from kxrecon.spec.validate import validate
@@ -156,7 +157,7 @@ def _spec(
     scope = build_scope(document, name)
     desired, found = desire(document, scope)
     problems = problems + found
-    problems += dangling(desired, scope, problems)
+    problems += [*dangling(desired, scope, problems), *check_rotations(scope, desired)]
     _stop(problems, places)
     return Spec(
         name=name,

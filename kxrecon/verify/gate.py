@@ -12,8 +12,6 @@ from datetime import datetime
 
 from kxrecon.health import Health
 
-GRACE = 30 * 60.0  # seconds that fresh grants may take, and then some
-
 
 @dataclass(frozen=True, slots=True)
 class Clock:
@@ -25,10 +23,14 @@ class Clock:
 
 @dataclass
 class Watched:
-    """One export: the runs seen since the gate was entered, and how many in a row were good."""
+    """One export: the runs seen since the gate was entered, and how many in a row were good.
+
+    ``under_way``: a run had begun before; the first run that is shown may be that one, and proves nothing.
+    """
 
     export: str
     before: datetime | None
+    under_way: bool = False
     good: int = 0
     last: datetime | None = None
     failure: str = ""
@@ -42,14 +44,10 @@ class Watched:
         self._seen.add(run)
         self.last = run
         failed = "fail" in health.result.lower()
-        self.good = 0 if failed else self.good + 1
+        self.good = 0 if failed or self.under_way else self.good + 1
+        self.under_way = False
         self.failure = (health.message or health.result) if failed else ""
         return True
-
-
-def default_timeout(runs: int, intervals: Iterable[float]) -> float:
-    """Seconds in which ``runs`` good runs can be expected: time for grants, and one interval more than runs."""
-    return GRACE + (runs + 1) * max(intervals, default=0.0)
 
 
 def wait(
@@ -63,7 +61,7 @@ def wait(
     """Look until each export had ``runs`` good runs in a row, or the time is up; gives those that had not."""
     wanted = set(exports)
     first = {one.export: one for one in look() if one.export in wanted}
-    watched = {name: Watched(name, first[name].last_run if name in first else None) for name in sorted(wanted)}
+    watched = {name: _watched(name, first.get(name)) for name in sorted(wanted)}
     end = clock.now() + timeout
     pause = max(1.0, min(30.0, min((one.interval for one in first.values() if one.interval), default=30.0) / 4))
     while any(one.good < runs for one in watched.values()) and clock.now() < end:
@@ -73,3 +71,7 @@ def wait(
             if one is not None and one.look(health):
                 on_news(one)
     return [one for one in watched.values() if one.good < runs]
+
+
+def _watched(name: str, health: Health | None) -> Watched:
+    return Watched(name, health.last_run if health else None, bool(health and health.running))

@@ -114,21 +114,22 @@ def _health(ref: Ref, seen: Entities, wanted: Entity | None, now: datetime) -> H
         result=str(values.get("lastRunResult") or ""),
         exported_to=instant(values.get("exportedTo")),
         lateness=late if late > interval + GRACE.total_seconds() else 0.0,
+        running=bool(values.get("isRunning")),
     )
     by_spec = wanted is not None and wanted.fields.get("isDisabled") is True
-    return replace(health, state=_state(health, bool(values.get("isRunning")), by_spec))
+    return replace(health, state=_state(health, by_spec))
 
 
 def _why(gap: Gap | None) -> str:
     return "" if gap is None else f"could not be read ({gap.failure.reason}: {gap.failure.message})"
 
 
-def _state(health: Health, running: bool, by_spec: bool) -> State:
+def _state(health: Health, by_spec: bool) -> State:
     if not health.enabled:
         return "disabled-by-spec" if by_spec else "disabled"
     if "fail" in health.result.lower():
         return "failing"
-    if running:
+    if health.running:
         return "running"
     if health.lateness:
         return "late"

@@ -140,10 +140,10 @@ class Estate:
         document = self.ends.world.store.get("principal", oid)
         sid = "0x" + uuid.UUID(document["clientId"]).bytes_le.hex().upper()
         cursor = self.ends.sql("dwh.database.windows.net", "Dwh").cursor()
-        name = f"hand made {feed.identity}"
-        if name not in self.users:
+        known = [key[-1] for key, one in self.ends.world.store.all("sql_principal") if one.get("sid") == sid]
+        name = known[0] if known else f"hand made {feed.identity}"
+        if not known:
             cursor.execute(f"CREATE USER [{name}] WITH SID = {sid}, TYPE = E")
-            self.users.add(name)
         cursor.execute(f"GRANT INSERT, UPDATE, SELECT ON OBJECT::[dbo].[Events] TO [{name}]")
 
     def _external_table(self, feed: Feed) -> None:

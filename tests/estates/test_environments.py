@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 
 from kxrecon import cli
+from kxrecon.commands._gate import check_answer
+from kxrecon.errors import PlanError
+from kxrecon.model import Reading, Ref, State
+from kxrecon.spec import load
 
 SPECS = Path(__file__).parents[2] / "specs"
 DEV, PROD = str(SPECS / "dev.yaml"), str(SPECS / "prod.yaml")
@@ -65,6 +69,27 @@ def test_a_spec_that_mixes_two_clusters_is_refused_before_anything_is_read(run):
         assert code == 1
         assert "mixed.yaml:" in err and "names the cluster 'other'" in err
     assert not Path(".kxrecon/sandbox.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("shown", "refused"),
+    [
+        ("https://telemetry.westeurope.kusto.windows.net", False),
+        ("https://Telemetry.WestEurope.kusto.windows.net/", False),
+        ("https://telemetry.northeurope.kusto.windows.net", True),
+        ("https://telemetry.westeurope.kusto.usgovcloudapi.net", True),
+        ("", False),
+    ],
+)
+def test_two_clusters_of_one_name_are_told_apart_by_what_azure_says(shown, refused):
+    spec = load([str(SPECS / "quickstart.yaml")], environ={})
+    ref = Ref("cluster_identity", ("",))
+    observed = State(readings={ref: Reading(ref, {"uri": shown})})
+    if not refused:
+        return check_answer(spec, observed)
+    with pytest.raises(PlanError, match=r"quickstart.yaml:\d+:\d+: cluster.uri is .* is at https://telemetry"):
+        check_answer(spec, observed)
+    return None
 
 
 def test_a_saved_plan_is_for_its_own_cluster(run):

@@ -120,6 +120,29 @@ def test_a_wave_begins_when_the_one_before_is_converged(run):
     assert out.index("https://canary.") < out.index("https://rest.")
 
 
+def test_a_wave_that_is_not_healthy_holds_the_next_if_that_is_asked(run):
+    member("canary")
+    assert run("apply", "fleet", "--yes")[0] == 0
+    run("sandbox", "tick", "--advance", "3h")
+    canary = ["--cluster", "https://canary.westeurope.kusto.windows.net", "--database", "Telemetry"]
+    member("rest", wave=1)
+    run("schema")
+    assert cli.main(["sandbox", "kql", *canary, ".disable continuous-export ArchiveEvents"]) == 0
+    code, out, _ = run("apply", "fleet", "--yes", "--wait-healthy")
+    assert code == 1 and "Telemetry/ArchiveEvents is disabled" in out and "not begun" in out
+    assert "converged: the cluster is what the spec says." not in out
+    code, out, _ = run("apply", "fleet", "--yes")
+    assert code == 0, "nobody asked for health"
+
+
+def test_a_wave_goes_on_when_its_exports_ran_well(run):
+    for number, name in enumerate(("canary", "rest")):
+        member(name, wave=number)
+    code, out, err = run("apply", "fleet", "--yes", "--wait-healthy")
+    assert code == 0, out + err
+    assert out.index("good run 1 of 1") < out.index("https://rest.")
+
+
 def test_a_failure_stops_the_others_only_if_asked(run):
     member("a", text=QUICKSTART.replace("dataFormat: parquet", "dataFormat: parkett"))
     member("b")

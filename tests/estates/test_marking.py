@@ -159,3 +159,18 @@ def test_other_peoples_grants_are_left_alone(run):
     world(others)
     marked = {tuple(action["refs"][0]["$ref"]) for action in planned(run)["actions"]}
     assert not any("users" in ref or ref[1].endswith("/open") for ref in marked)
+
+
+def test_a_role_that_the_spec_states_gets_the_mark_when_it_is_made(run):
+    noted("")
+    path = Path("telemetry.yaml")
+    said = "oncall: 'aadgroup=6f0e9c1e-0000-4000-8000-000000000001;contoso.com'"
+    text = path.read_text().replace("targets:", f"principals: {{ {said} }}\nprune: {{ grants: owned }}\ntargets:", 1)
+    path.write_text(text.replace("  Telemetry:\n", "  Telemetry:\n    roles: { viewers: { add: [oncall] } }\n", 1))
+    assert run("apply", "telemetry.yaml", "--yes")[0] == 0
+    assert "kxrecon/telemetry" in {note for _, note in roles()[0]}
+    assert planned(run)["actions"] != [] and not any("oncall" in str(one["refs"]) for one in planned(run)["actions"])
+    path.write_text(path.read_text().replace("    roles: { viewers: { add: [oncall] } }\n", ""))
+    code, out, err = run("plan", "telemetry.yaml", "--json")
+    assert code == 0, err
+    assert [one["id"] for one in json.loads(out)["actions"]] == ["delete:database_role:Telemetry/viewers/oncall"]

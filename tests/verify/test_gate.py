@@ -9,11 +9,11 @@ import pytest
 
 from kxrecon import cli
 from kxrecon.commands import _healthy
-from kxrecon.health import Health
+from kxrecon.health import Health, default_timeout
 from kxrecon.model import Action, Change, Entity, Ref
 from kxrecon.plan import Plan
 from kxrecon.sandbox.scheduler import tick
-from kxrecon.verify.gate import Clock, default_timeout, wait
+from kxrecon.verify.gate import Clock, wait
 
 from .conftest import DATABASE, URI
 

@@ -155,6 +155,7 @@ def _cluster_reading(answer: Mapping[str, Any]) -> Reading:
     properties = answer.get("properties") or {}
     values = {
         "state": properties.get("state"),
+        "uri": properties.get("uri"),
         "provisioningState": properties.get("provisioningState"),
         "location": answer.get("location"),
         "etag": answer.get("etag"),

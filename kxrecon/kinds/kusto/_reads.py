@@ -36,6 +36,12 @@ def export_failures(database: str, export: str) -> Read:
     return Read("kusto", database, f".show continuous-export {identifier(export)} failures")
 
 
+def newest_artifact(database: str, export: str) -> Read:
+    """The file that an export wrote last, of those of the last two weeks: Timestamp, ExternalTableName, Path …"""
+    text = f".show continuous-export {identifier(export)} exported-artifacts | top 1 by Timestamp desc"
+    return Read("kusto", database, text)
+
+
 def functions(database: str) -> Read:
     """Stored functions: Name, Parameters, Body, Folder, DocString."""
     return Read("kusto", database, ".show functions")

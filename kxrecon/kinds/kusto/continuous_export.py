@@ -15,7 +15,7 @@ from typing import Any
 from kxrecon import kql
 from kxrecon.errors import Problem
 from kxrecon.kinds import World
-from kxrecon.kinds.kusto import _export_spec, _reads, _stopped_by
+from kxrecon.kinds.kusto import _export_spec, _journal, _reads
 from kxrecon.kinds.kusto._cells import (
     bool_cell,
     cells,
@@ -53,6 +53,7 @@ PLANE: Plane = "kusto"
 SECTION = ("databases", "*", "continuousExports", "*")
 
 DEFAULT_SIZE = 100 * 2**20
+MOST_ARTIFACTS = 25  # exports of a database whose newest file is read while their target takes another one's place
 MOST_FAILURES = 25  # disabled exports of a database whose failures are read; of the others the cause stays unknown
 _IDENTITY_KEYS = ("managedidentity", "managedidentityobjectid", "managedidentityid")
 _MANAGED_KEYS = frozenset(
@@ -89,8 +90,17 @@ def reads(scope: Scope, known: Answers) -> Iterable[Read]:
         if isinstance(answer, Table):
             stopped = _stopped(answer)
             yield from (_reads.export_failures(database, name) for name in stopped[:MOST_FAILURES])
-            if stopped:
-                yield _stopped_by.journal(database)
+            if stopped or _rotating("identity", database, scope):
+                yield _journal.journal(database)
+        yield from (_reads.newest_artifact(*ref.name) for ref in _rotating("target", database, scope))
+
+
+def _rotating(what: str | None, database: str, scope: Scope) -> list[Ref]:
+    """The exports of a database of which it is asked whether they have shown that a rotation's new one (identity,
+    target; any if none is named) works."""
+    rotations = (one for one in scope.rotations if what in (None, one.what))
+    refs = (ref for one in rotations for ref in one.exports if ref.name[0] == database)
+    return sorted(set(refs))[:MOST_ARTIFACTS]
 
 
 def _stopped(answer: Table) -> list[str]:
@@ -119,21 +129,40 @@ def observe(answers: Answers, scope: Scope) -> Iterable[Entity | Reading | Gap]:
         elif isinstance(answer, Table):
             script = None if _shows_identity(answer) else export_identities(answers.get(_reads.csl_script(database)))
             seen = list(_observed(database, answer, script, scope))
-            yield from _with_causes(database, seen, answers) if _stopped(answer) else seen
+            asked_more = _stopped(answer) or _rotating(None, database, scope)
+            yield from _with_causes(database, seen, answers, scope) if asked_more else seen
 
 
-def _with_causes(database: str, seen: Sequence[Entity | Reading], answers: Answers) -> Iterator[Entity | Reading]:
-    """The same, where it was asked why exports are disabled, with what the journal and their failures tell."""
-    journal = answers.get(_stopped_by.journal(database))
+def _with_causes(
+    database: str, seen: Sequence[Entity | Reading], answers: Answers, scope: Scope
+) -> Iterator[Entity | Reading]:
+    """The same, where more was asked of exports, with what the journal, their failures and their files tell."""
+    journal = answers.get(_journal.journal(database))
     readings = [one for one in seen if isinstance(one, Reading)]
-    told = _stopped_by.told(readings, journal) if isinstance(journal, Table) else {}
+    told = _journal.told(readings, journal) if isinstance(journal, Table) else {}
+    shown = _rotated(journal, database, answers, scope)
     for found in seen:
         if isinstance(found, Entity):
             yield found
             continue
-        full = replace(found, values={**found.values, **told.get(found.ref.name[1], {})})
+        more = {**told.get(found.ref.name[1], {}), **shown.get(found.ref.name[1], {})}
+        full = replace(found, values={**found.values, **more})
         failures = answers.get(_reads.export_failures(*found.ref.name))
         yield _with_failures(full, failures) if isinstance(failures, Table) else full
+
+
+def _rotated(journal: Any, database: str, answers: Answers, scope: Scope) -> Mapping[str, Mapping[str, Value]]:
+    """By export what shows that it uses what a rotation puts in place: since when it runs as whom, its newest file."""
+    found: dict[str, dict[str, Value]] = {}
+    if isinstance(journal, Table) and _rotating("identity", database, scope):
+        for name, (identity, since) in _journal.defined(journal).items():
+            found[name] = {"definedAs": _symbol(identity, scope), "definedAt": since}
+    for ref in _rotating("target", database, scope):
+        answer = answers.get(_reads.newest_artifact(*ref.name))
+        if isinstance(answer, Table) and answer.rows:
+            (path,) = cells(answer, "Path?")(answer.rows[0])
+            found.setdefault(ref.name[1], {})["newestArtifact"] = path
+    return found
 
 
 def _with_failures(reading: Reading, failures: Table) -> Reading:

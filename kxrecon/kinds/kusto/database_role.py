@@ -183,7 +183,7 @@ def act(changes: Sequence[Change], world: World) -> Sequence[Step]:
     name = kql.identifier(database)
     gone = changes[0].verb == "delete"
     principals = kql.command(*_separated(_principal(change.entity, world.scope) for change in changes))
-    owner = None if gone else changes[0].entity.owner
+    owner = None if gone else changes[0].entity.owner or world.scope.mark
     note = f" {kql.verbatim(owner)}" if owner else ""
     text = kql.command(f".{'drop' if gone else 'add'} database {name} {role} (", principals, f"){note}")
     hazards = tuple(_hazard(change.ref, world) for change in changes) if gone else ()

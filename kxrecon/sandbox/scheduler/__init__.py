@@ -8,7 +8,7 @@ from kxrecon.sandbox.scheduler.asked import export
 from kxrecon.sandbox.scheduler.chain import why
 from kxrecon.sandbox.scheduler.ingestion import ingest
 from kxrecon.sandbox.scheduler.run import Run
-from kxrecon.sandbox.scheduler.schedule import tick
+from kxrecon.sandbox.scheduler.schedule import next_due, tick
 from kxrecon.sandbox.scheduler.verdicts import Verdict
 
-__all__ = ["Run", "Verdict", "export", "ingest", "tick", "why"]
+__all__ = ["Run", "Verdict", "export", "ingest", "next_due", "tick", "why"]

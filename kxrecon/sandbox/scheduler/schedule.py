@@ -27,7 +27,18 @@ def tick(store: Store, clock: Clock, folder: Path, *, cluster_uri: str | None = 
     return [run(World(store, clock), one, folder) for one in chosen]
 
 
+def next_due(store: Store) -> datetime | None:
+    """When the next of the enabled exports is due; None if there is none."""
+    waiting = [one for one in jobs(store, None) if not one.document.get("isDisabled")]
+    begun = [(one, moment(one.document.get("lastRunTime") or one.document.get("created"))) for one in waiting]
+    return min((when + _span(one) for one, when in begun if when is not None), default=None)
+
+
+def _span(job: Job) -> timedelta:
+    return timedelta(microseconds=job.interval // 10)
+
+
 def due(job: Job, now: datetime) -> bool:
     """Whether the interval has passed since the last run, or since the export was created."""
     last = moment(job.document.get("lastRunTime") or job.document.get("created"))
-    return last is None or last + timedelta(microseconds=job.interval // 10) <= now
+    return last is None or last + _span(job) <= now

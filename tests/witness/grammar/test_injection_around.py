@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from kxrecon import cursors, kql
-from kxrecon.kinds.kusto import _reads, _stopped_by
+from kxrecon.kinds.kusto import _journal, _reads
 from kxrecon.kinds.kusto.function import canonical_parameters
 from kxrecon.model import Change, Entity, FieldChange, Position, Ref, State, Unknown
 from kxrecon.scope import Scope
@@ -207,7 +207,7 @@ ASKED = {
     "principal roles": _reads.own_roles,
     "policy managed_identity": _reads.database_policy,
     "journal": blame.journal,
-    "journal, exports only": _stopped_by.journal,
+    "journal, exports only": _journal.journal,
 }
 
 
@@ -227,6 +227,8 @@ def test_questions_about_an_export(name):
     expected = [*words(". show continuous-export"), ("name", name), *words("failures")]
     assert read_back(_reads.export_failures("D", name).text) == expected
     assert read_back(reads.failures(Ref("continuous_export", ("D", name))).text) == expected
+    files = read_back(_reads.newest_artifact("D", name).text)
+    assert files[: len(expected)] == [*words(". show continuous-export"), ("name", name), *words("exported-artifacts")]
 
 
 @calm

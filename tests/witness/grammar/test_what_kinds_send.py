@@ -7,7 +7,7 @@ import re
 import pytest
 
 from kxrecon.kinds import NAMES
-from kxrecon.kinds.kusto import _reads, _stopped_by
+from kxrecon.kinds.kusto import _journal, _reads
 from kxrecon.leaves import bind
 from kxrecon.model import Read
 from tests.kinds.case import files, load, run
@@ -54,7 +54,7 @@ DATABASE_READS = (
     _reads.csl_script,
     _reads.external_tables,
     _reads.continuous_exports,
-    _stopped_by.journal,
+    _journal.journal,
     _reads.functions,
     _reads.principals,
     _reads.database_policy,
@@ -77,6 +77,12 @@ def test_reads_of_the_policies_of_every_table(policy):
     verdict = judge(_reads.table_policy("D", policy).text, {"D": {"T": "(a:int)"}})
     assert verdict.accepted
     assert {name for name, _ in verdict.columns} >= {"PolicyName", "EntityName", "Policy"}
+
+
+def test_the_newest_file_of_any_export_can_be_asked_for():
+    for name in NASTY:
+        verdict = judge(_reads.newest_artifact("D", name).text)
+        assert verdict.accepted, (name, verdict.syntax)
 
 
 # What observe() looks for, against what the grammar says that the command answers.

@@ -1,0 +1,73 @@
+"""What the database's journal tells of exports: who disabled one, and since when one runs as whom.
+
+(``.show database DB journal``, learn.microsoft.com, Journal management: admins see every entry, others only their
+own; its format is no contract, so an entry that does not look like this proves nothing.)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kxrecon.kinds.kusto._cells import cells
+from kxrecon.kql import identifier, string
+from kxrecon.model import Read, Reading, Table, Value
+
+_DISABLE = re.compile(r"(?i)^\s*\.disable\s+continuous-export\b")
+_DISABLED = re.compile(r"(?is)^\s*\.create-or-alter\s+continuous-export\b(?:(?!<\|).)*\bisDisabled\s*=\s*['\"]?true\b")
+_DEFINED = re.compile(
+    r"""(?is)^\s*\.create-or-alter\s+continuous-export\b(?:(?!<\|).)*?\bmanagedIdentity\s*=\s*['"]?([0-9a-z-]+)"""
+)
+_OWN = "kxrecon;"
+
+
+def journal(database: str) -> Read:
+    """What was done to the continuous exports of a database."""
+    what = string("continuous-export")
+    return Read(
+        "kusto", database, f".show database {identifier(database)} journal | where ChangeCommand contains {what}"
+    )
+
+
+def told(readings: Iterable[Reading], answer: Table) -> Mapping[str, Mapping[str, Value]]:
+    """``disabledBy``, ``disabledAt`` and ``disabledWith`` by export, where the newest entry about it disabled it; of
+    several in a row that did, the first: who writes a disabled export again did not stop it."""
+    take = cells(answer, "EventTimestamp?", "EntityName?", "ChangeCommand?", "Principal?", "ClientRequestId?")
+    stopped: dict[str, tuple[Any, ...]] = {}
+    for row in sorted((row for row in map(take, answer.rows) if row[0]), key=lambda row: str(row[0])):
+        if row[3] and _verb(row[2]):
+            stopped.setdefault(str(row[1]), row)
+        else:
+            stopped.pop(str(row[1]), None)
+    names = {reading.ref.name[1] for reading in readings}
+    return {name: _disabled(*row) for name, row in stopped.items() if name in names}
+
+
+def _verb(command: Value) -> str:
+    """How a command disables an export; empty if it does not."""
+    text = str(command or "")
+    return (
+        ".disable" if _DISABLE.match(text) else ".create-or-alter with isDisabled=true" if _DISABLED.match(text) else ""
+    )
+
+
+def _disabled(when: Value, name: Value, command: Value, principal: Value, client: Value) -> Mapping[str, Value]:
+    run = str(client or "")
+    by = f"kxrecon (run {run.split(';')[1]}), as {principal}" if run.startswith(_OWN) else str(principal)
+    return {"disabledBy": by, "disabledAt": str(when), "disabledWith": _verb(command)}
+
+
+def defined(answer: Table) -> Mapping[str, tuple[str, str]]:
+    """(identity, instant) by export: as whom its newest definition makes it run, and when that was written. An export
+    whose newest definition does not name an identity is left out."""
+    take = cells(answer, "EventTimestamp?", "EntityName?", "ChangeCommand?")
+    found: dict[str, tuple[str, str]] = {}
+    for when, name, command in sorted((row for row in map(take, answer.rows) if row[0]), key=lambda row: str(row[0])):
+        if "create-or-alter" not in str(command or "").lower():
+            continue
+        match = _DEFINED.match(str(command))
+        found.pop(str(name), None)
+        if match:
+            found[str(name)] = (match[1].lower(), str(when))
+    return found
