@@ -5,6 +5,7 @@ KxreconError                 something a person can mend; shown without a traceb
 ├── UsageError               the command line is wrong
 ├── PlanError                no plan can be made, or a saved plan may not be applied
 ├── ApplyError               an apply ended with failures; the outcomes say what was done and what not
+├── LedgerError              the ledger cannot be read or written
 └── PlaneError               a service refused or could not be reached
     ├── Throttled            asked to slow down; always worth another try
     └── Unanswered           the answer was lost: the write may have happened, read before repeating
@@ -74,6 +75,10 @@ class PlanError(KxreconError):
 
 class ApplyError(KxreconError):
     """An apply finished with at least one failed action."""
+
+
+class LedgerError(KxreconError):
+    """A ledger cannot be read or written; the message names it."""
 
 
 class PlaneError(KxreconError):

@@ -6,12 +6,14 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any, Protocol
 
 from kxrecon import cursors, leftbehind, lockout, marking, moves, pause, rename, stopped, withheld
 from kxrecon.derive import Derivation
 from kxrecon.diff import Differences, Judge, adopt, diff
 from kxrecon.graph import Node, order
+from kxrecon.ignoring import Ignore, left_alone, left_behind
 from kxrecon.kinds import World, kind
 from kxrecon.leaves import request_unknowns, shown_text
 from kxrecon.model import Action, Allow, Change, Entity, Finding, Position, Ref, State, Step
@@ -81,12 +83,15 @@ class Circumstances:
     ``paused`` are exports that an unfinished run of ours disabled: they are enabled again, without a hazard.
     ``allow`` is what the spec allows: an export that was renamed is only dropped with it. With ``mark`` the grants
     that the spec describes and that carry no mark get its own. ``judge`` decides where comparing alone cannot.
+    ``ignore`` is left as it is on the cluster, as far as it still counts on the day ``today``.
     """
 
     paused: frozenset[Ref] = frozenset()
     allow: Sequence[Allow] = ()
     mark: bool = False
     judge: Judge | None = None
+    ignore: Sequence[Ignore] = ()
+    today: date = date.min
 
 
 def draft(derivation: Derivation, observed: State, scope: Scope, given: Circumstances = Circumstances()) -> Draft:
@@ -94,6 +99,7 @@ def draft(derivation: Derivation, observed: State, scope: Scope, given: Circumst
     desired = adopt(pause.resumed(derivation.desired, observed, given.paused), observed, scope)
     desired = rename.released(desired, observed, derivation.desired, given.allow)
     desired, guarded = lockout.guarded(desired, observed, scope)
+    desired, ignored = left_alone(desired, observed, given.ignore, given.today)
     differences = diff(desired, observed, given.judge)
     world = World(scope, observed, desired)
     changes, held = withheld.permitted(differences, derivation, world)
@@ -110,9 +116,10 @@ def draft(derivation: Derivation, observed: State, scope: Scope, given: Circumst
         *claimed,
         *refused,
         *guarded,
-        *withheld.unverifiable(differences, observed),
+        *ignored,
+        *withheld.unverifiable(differences, observed, judged=given.judge is not None),
         *stopped.findings(derivation.desired, observed, given.paused),
-        *leftbehind.findings(derivation.desired, observed, scope),
+        *left_behind(leftbehind.findings(derivation.desired, observed, scope), given.ignore, given.today),
         *rename.told(desired, observed, derivation.desired),
     )
     unchanged = len(desired.entities) - len(differences.changes) - len(differences.unknown)

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kxrecon.commands import _fleet, _flow, _options
+from kxrecon.commands import _fleet, _flow, _ledger, _options
 from kxrecon.commands._exit import DONE, FAILED, PENDING
 from kxrecon.commands._files import PLAN
 from kxrecon.commands._terminal import show, write
@@ -21,6 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Specs, where, output, and what to do with the plan."""
     _options.specs(parser)
     _options.surroundings(parser)
+    _ledger.arguments(parser)
     _options.output(parser)
     _fleet.arguments(parser)
     parser.add_argument(

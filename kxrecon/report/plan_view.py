@@ -20,8 +20,11 @@ FINDINGS: Mapping[str, str] = {
     "handover": "For others to do (this pipeline may not write there)",
     "unknown": "Could not be read",
     "moved": "Moved, or not known to have been done",
+    "drift": "Drift: changed on the cluster",
+    "pending": "Pending: changed in the spec, not applied yet",
     "stopped": "Stopped",
     "unverifiable": "Cannot be verified",
+    "ignored": "Ignored",
     "left-behind": "Left behind",
     "note": "Notes",
     "holds": "Already given by other means",
@@ -34,8 +37,11 @@ COUNTED = (
     ("handover", "for others"),
     ("unknown", "unknown"),
     ("moved", "moved"),
+    ("drift", "drifted"),
+    ("pending", "pending"),
     ("stopped", "stopped"),
     ("unverifiable", "not verifiable"),
+    ("ignored", "ignored"),
 )
 Row = tuple[str, str]
 

@@ -43,6 +43,9 @@ KIND = "continuous_export"
 PLANE: Plane = "kusto"
 SECTION = ("databases", "*", "continuousExports", "*")
 
+WRITE_ONLY = True  # its identity in some clusters, hidden literals of its query
+REFORMATTED = ("query",)
+
 DEFAULT_SIZE = 100 * 2**20
 MOST_FAILURES = 25  # disabled exports of a database whose failures are read; of the others the cause stays unknown
 _IDENTITY_KEYS = ("managedidentity", "managedidentityobjectid", "managedidentityid")
