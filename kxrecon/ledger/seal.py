@@ -68,8 +68,9 @@ class Seal:
         return self._of("blank", ref, name, obfuscated(value))
 
     def shown(self, ref: Ref, name: str, value: Value) -> str:
-        """The hash of an observed value, which never holds a secret: what is masked says so."""
-        return self._of("shown", ref, name, value)
+        """The hash of an observed value. It holds no secret, but perhaps a hidden literal that the service does not
+        hide; without a key that is left out."""
+        return self._of("shown", ref, name, value if self.key else _blanked(value))
 
     def _of(self, side: str, ref: Ref, name: str, value: Value) -> str:
         return self._hash(canonical((side, self.cluster, ref.kind, ref.name, name, value)))
@@ -87,6 +88,15 @@ class Seal:
         if isinstance(value, tuple | list):
             return tuple(self._resolved(item) for item in value)
         return value
+
+
+def _blanked(value: Value) -> Value:
+    """A value without the content of the hidden literals that are in its texts."""
+    if isinstance(value, str):
+        return obfuscated(value) if hides(value) else value
+    if isinstance(value, Mapping):
+        return {key: _blanked(item) for key, item in value.items()}
+    return tuple(map(_blanked, value)) if isinstance(value, tuple | list) else value
 
 
 def holds_secret(value: Value) -> bool:

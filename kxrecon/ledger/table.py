@@ -14,8 +14,8 @@ from kxrecon.errors import LedgerError, PlaneError, Unanswered
 from kxrecon.ledger.rows import COLUMNS, Damage, Row, row_of
 from kxrecon.model import Answer, Failure, Read, Request, Table
 from kxrecon.planes import PlaneClient
+from kxrecon.scope import LEDGER
 
-NAME = "KxreconLedger"
 NEWEST_RUNS = 1000
 _DOC = "What kxrecon wrote to this cluster: hashes, never values. See docs/ledger.md of kxrecon."
 _SIZE = 200_000  # characters of one command
@@ -33,7 +33,7 @@ class LedgerTable:
         self._missing = False
 
     def __str__(self) -> str:
-        return f"the ledger {self._database}.{NAME}"
+        return f"the ledger {self._database}.{LEDGER}"
 
     def read(self) -> list[Row | Damage]:
         """The last row of each entity."""
@@ -65,7 +65,7 @@ class LedgerTable:
 
     def _is_missing(self) -> bool:
         """Whether there is no such table yet, which is no failure."""
-        text = f".show tables | where TableName == {kql.string(NAME)}"
+        text = f".show tables | where TableName == {kql.string(LEDGER)}"
         answer = self._plane.read(Read("kusto", self._database, text))
         return isinstance(answer, Table) and not answer.rows
 
@@ -82,7 +82,7 @@ class LedgerTable:
 
 
 def _query(cluster: str, chosen: str) -> str:
-    return f"{NAME} | where Cluster == {kql.verbatim(cluster)} and {chosen} | project {', '.join(COLUMNS)}"
+    return f"{LEDGER} | where Cluster == {kql.verbatim(cluster)} and {chosen} | project {', '.join(COLUMNS)}"
 
 
 def _read_rows(answer: Answer) -> Iterator[Row | Damage]:
@@ -96,12 +96,14 @@ def _read_rows(answer: Answer) -> Iterator[Row | Damage]:
 
 def _creation() -> str:
     columns = kql.column_list(tuple(COLUMNS.items()))
-    return f".create-merge table {NAME} ({columns}) with (folder={kql.string('kxrecon')}, docstring={kql.string(_DOC)})"
+    return (
+        f".create-merge table {LEDGER} ({columns}) with (folder={kql.string('kxrecon')}, docstring={kql.string(_DOC)})"
+    )
 
 
 def _appends(rows: Sequence[Row]) -> Iterator[str]:
     """Commands of a bearable size that append the rows in order."""
-    head = f".append {NAME} <| datatable ({', '.join(f'{name}:{kind}' for name, kind in COLUMNS.items())}) ["
+    head = f".append {LEDGER} <| datatable ({', '.join(f'{name}:{kind}' for name, kind in COLUMNS.items())}) ["
     lines: list[str] = []
     size = 0
     for row in rows:

@@ -151,10 +151,16 @@ def summary(actions: Sequence[Action], findings: Sequence[Finding]) -> str:
     hazards = sum(len(action.hazards) for action in actions)
     if hazards:
         parts.append(f"{hazards} hazard{'s' if hazards > 1 else ''}")
-    kinds = Counter(finding.kind for finding in findings)
     if not parts:
-        parts.append("nothing can be done" if kinds["blocked"] or kinds["unknown"] else "nothing to do")
-    return ", ".join([*parts, *(f"{kinds[kind]} {word}" for kind, word in COUNTED if kinds[kind])])
+        kinds = {finding.kind for finding in findings}
+        parts.append("nothing can be done" if kinds & {"blocked", "unknown"} else "nothing to do")
+    return ", ".join([*parts, *beside(findings)])
+
+
+def beside(findings: Iterable[Finding]) -> list[str]:
+    """How many findings there are of each kind that a last line counts."""
+    kinds = Counter(finding.kind for finding in findings)
+    return [f"{kinds[kind]} {word}" for kind, word in COUNTED if kinds[kind]]
 
 
 def fields(change: Change) -> list[Row]:

@@ -11,7 +11,7 @@ from kxrecon.ledger.owners import Owners
 from kxrecon.ledger.rows import Ledger, continued, folded
 from kxrecon.model import Entity, Ref, State
 
-from .conftest import Team, both
+from .conftest import COLUMNS, Team, both
 from .test_rows import row
 
 
@@ -82,6 +82,23 @@ def test_what_an_apply_made_and_the_spec_no_longer_has_goes(team):
     rest["tables"] = kept
     team.write()
     assert {change.ref.kind for action in team.plan().actions for change in action.changes} == {"table"}
+
+
+@pytest.mark.parametrize("team", ["table"], indirect=True)
+def test_the_table_of_the_ledger_is_pruned_by_nobody(team):
+    team.spec["databases"]["Ops"] = {"tables": {"Runbook": {"columns": COLUMNS}}}
+    team.spec["prune"] = {"tables": "all"}
+    team.write()
+    team.apply()
+    assert team.plan().actions == ()
+    team.sandbox.kql(".create table KxreconLedger2 (A:string)", "Ops")
+    team.spec = {**team.spec, "name": "theirs", "databases": {"Ops": team.spec["databases"]["Ops"]}}
+    del team.spec["ledger"], team.spec["targets"]
+    team.write()
+    (action,) = team.plan().actions
+    assert (action.verb, action.refs) == ("delete", (Ref("table", ("Ops", "KxreconLedger2")),)), (
+        "the section does prune"
+    )
 
 
 @pytest.mark.parametrize("team", [None], indirect=True)

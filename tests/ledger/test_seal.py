@@ -74,3 +74,12 @@ def test_a_seal_reads_its_own_entries_and_plain_ones():
 def test_a_key_that_could_be_tried_out_is_refused():
     with pytest.raises(UsageError, match="at least 16"):
         Seal("c", "k" * (SHORTEST - 1))
+
+
+def test_without_a_key_what_is_shown_counts_but_for_hidden_literals_that_are_shown_in_clear():
+    """A service that does not hide them; what they hold could be guessed from a plain hash."""
+    told = [f"T | where A == {literal} and B == {literal}" for literal in ("h'one'", "h'other and longer'")]
+    plain, keyed = Seal("c"), Seal("c", KEY)
+    assert len({plain.shown(REF, "body", (text, {"x": text})) for text in told}) == 1
+    assert len({keyed.shown(REF, "body", (text, {"x": text})) for text in told}) == 2
+    assert plain.shown(REF, "body", told[0]) != plain.shown(REF, "body", told[0] + " | take 1")

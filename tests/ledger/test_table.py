@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from kxrecon.errors import LedgerError, PlaneError, Unanswered
 from kxrecon.ledger.rows import COLUMNS, Damage
-from kxrecon.ledger.table import NAME, LedgerTable
+from kxrecon.ledger.table import LedgerTable
 from kxrecon.model import Failure, Read, Table
+from kxrecon.scope import LEDGER
 from tests.witness.grammar.names import texts
 from tests.witness.judge import CLR, judge
 
@@ -88,9 +89,9 @@ def test_it_is_made_by_the_first_append_and_by_no_reading():
 
 def test_a_refusal_is_no_absence():
     with pytest.raises(LedgerError, match="denied: not you"):
-        table(Plane(Failure("denied", "not you"), tables=[NAME])).read()
+        table(Plane(Failure("denied", "not you"), tables=[LEDGER])).read()
     with pytest.raises(LedgerError, match="cannot be read"):
-        table(Plane(MISSING, tables=[NAME])).read()  # a table of that name, but of other columns
+        table(Plane(MISSING, tables=[LEDGER])).read()  # a table of that name, but of other columns
 
 
 def test_many_rows_are_several_commands():
