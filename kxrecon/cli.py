@@ -31,6 +31,7 @@ VERBS: Mapping[str, str] = {
     "plan": "show what would change, in order, and save it",
     "apply": "apply the plan last saved, a plan file, or a spec",
     "drift": "tell whether the cluster still is what the spec says; writes nothing",
+    "history": "who applied which plan, when, with what result: from the spec's ledger",
     "lint": "prove what can be proved of the exports offline, with stable codes",
     "verify": "follow the permission chain of each export, link by link: what is broken, and what mends it",
     "import": "write down what runs on a cluster as a spec; changes nothing",

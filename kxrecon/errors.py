@@ -6,6 +6,7 @@ KxreconError                 something a person can mend; shown without a traceb
 ├── PlanError                no plan can be made, or a saved plan may not be applied
 ├── ApplyError               an apply ended with failures; the outcomes say what was done and what not
 │   └── LeftForLater         an action that a later apply has to do: nothing is wrong
+├── LedgerError              the ledger cannot be read or written
 └── PlaneError               a service refused or could not be reached
     ├── Throttled            asked to slow down; always worth another try
     └── Unanswered           the answer was lost: the write may have happened, read before repeating
@@ -79,6 +80,10 @@ class ApplyError(KxreconError):
 
 class LeftForLater(ApplyError):
     """An action is left for a later apply on purpose: it waits for runs, or it is for somebody else's lane."""
+
+
+class LedgerError(KxreconError):
+    """A ledger cannot be read or written; the message names it."""
 
 
 class PlaneError(KxreconError):

@@ -17,7 +17,8 @@ from kxrecon.errors import UsageError
 from kxrecon.model import Ref, State
 
 _SHARD = re.compile(r"(\d{1,6})/(\d{1,6})\Z")
-_STATED = ("continuous_export", "external_table", "function", "table")
+# What one spec states whole. Elements of sets (roles, policy usages, list entries) may be in several specs.
+STATED = frozenset({"continuous_export", "external_table", "function", "table"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def claims(stated: Iterable[tuple[str, str, State]]) -> list[str]:
     owners: dict[tuple[str, Ref], str] = {}
     found: list[str] = []
     for name, cluster, desired in stated:
-        for ref in sorted(ref for ref in desired.entities if ref.kind in _STATED):
+        for ref in sorted(ref for ref in desired.entities if ref.kind in STATED):
             other = owners.setdefault((cluster, ref), name)
             if other != name:
                 found.append(f"{ref} of {cluster} is claimed by two specs: {other} and {name}")

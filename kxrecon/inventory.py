@@ -40,9 +40,10 @@ def inventory(spec: Spec) -> Document:
     """What ``spec`` addresses as existing, as an inventory document of version 1."""
     scope = surroundings(spec.desired, spec.scope)
     entities = spec.desired.entities
+    ledger = [str(name) for name in ((spec.document.get("ledger") or {}).get("database"),) if name]
     return {
         "version": 1,
-        "clusters": [_cluster(scope, entities)] if scope.cluster_uri else [],
+        "clusters": [_cluster(scope, entities, ledger)] if scope.cluster_uri else [],
         "identities": [{"resourceId": one} for one in sorted(set(scope.identities.values())) if one],
         "storageAccounts": _accounts(scope, entities.values()),
         "sqlServers": _sql_servers(scope, entities.values()),
@@ -52,8 +53,9 @@ def inventory(spec: Spec) -> Document:
     }
 
 
-def _cluster(scope: Scope, entities: Mapping[Ref, Entity]) -> Document:
-    databases: dict[str, Document] = {name: {"tables": {}} for name in scope.databases}
+def _cluster(scope: Scope, entities: Mapping[Ref, Entity], more: Iterable[str]) -> Document:
+    """The cluster with its databases, ``more`` among them."""
+    databases: dict[str, Document] = {name: {"tables": {}} for name in (*scope.databases, *more)}
     for export in _of(entities.values(), "continuous_export"):
         own = databases.setdefault(export.ref.name[0], {"tables": {}})
         own["tables"].update(_source_tables(export, entities))

@@ -106,6 +106,21 @@ def history(path: Path, cluster_uri: str, wire: str) -> History:
     )
 
 
+def result_of(path: Path, cluster_uri: str, wire: str, digest: str) -> str | None:
+    """How the last apply of a plan ended (``done``, ``failed`` …); None if there was none, or it did not end."""
+    result: str | None = None
+    mine = False
+    for line in _lines(path):
+        if line.get("cluster") != cluster_uri or line.get("wire") != wire:
+            continue
+        if line["event"] == "run-began":
+            mine = line.get("plan") == digest
+            result = None if mine else result
+        elif line["event"] == "run-ended" and mine:
+            result, mine = str(line.get("result")), False
+    return result
+
+
 def _positions(line: Mapping[str, Any]) -> Iterator[Position]:
     for database, name, start, exported in line.get("positions", ()):
         yield Position(Ref("continuous_export", (database, name)), start, exported)

@@ -93,10 +93,15 @@ def normalise_query(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.split("\n"))
 
 
+def hides(text: str) -> bool:
+    """Whether a text may hold a literal that Kusto hides (``h'…'``); in doubt it does."""
+    return bool(_HIDING.search(text))
+
+
 def obfuscated(text: str) -> str:
     """A text with the content of its hidden literals (``h'…'``) left out, however long it is; normalised else."""
     text = normalise_query(text)
-    if not _HIDING.search(text):
+    if not hides(text):
         return text
     return "".join("h'***'" if one.kind == "string" and one.text[0] in "hH" else one.text for one in tokens(text))
 

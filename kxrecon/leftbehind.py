@@ -1,7 +1,7 @@
-"""What a spec leaves behind: marked grants that it needs no more, and exports that run on without it.
+"""What a spec leaves behind: things of its own that it no longer states, and exports that run on without it.
 
-A mark is a principal's Notes or a role assignment's description, ``kxrecon/<spec>``. Policies, access control
-lists and SQL have no place for one; what is in them is nobody's, and stays.
+A mark is a principal's Notes or a role assignment's description, ``kxrecon/<spec>``. Anything else has no place for
+one; there the ledger knows what an apply of the spec made. Without a ledger it is nobody's, and stays.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from kxrecon import kql
 from kxrecon.model import Entity, Finding, Ref, State
-from kxrecon.prune import Pruning
+from kxrecon.prune import SECTIONS, Pruning
 from kxrecon.scope import Scope
 
 MARKED = ("database_role", "role_assignment")
@@ -19,17 +19,14 @@ MARKED = ("database_role", "role_assignment")
 def findings(desired: State, observed: State, scope: Scope) -> Iterator[Finding]:
     """What to say at every plan. ``desired`` has its derived links; what is pruned is an action, and not said here."""
     pruning = Pruning(desired, scope, observed)
-    owned = [
-        one
-        for kind in MARKED
-        for one in sorted((one for one in observed.of_kind(kind) if one.owner == scope.mark), key=_ref)
-        if one.ref not in desired.entities
-    ]
+    mine = (one for one in observed.entities.values() if one.owner == scope.mark)
+    owned = sorted((one for one in mine if one.ref not in desired.entities), key=_ref)
     for entity in owned:
-        yield from _grant(entity, pruning, scope)
+        yield from _grant(entity, pruning, scope) if entity.ref.kind in MARKED else _made(entity, pruning, scope)
     yield from _unseen(desired, observed, pruning)
     for export in sorted(pruning.staying, key=_ref):
-        yield from _export(export, owned, pruning, desired, scope)
+        if export.owner != scope.mark:
+            yield from _export(export, owned, pruning, desired, scope)
     yield from _shared(desired, observed, scope)
 
 
@@ -58,6 +55,16 @@ def _unseen(desired: State, observed: State, pruning: Pruning) -> Iterator[Findi
             yield Finding("unknown", ref, f"stays: {why}, so it cannot be told whether something needs it")
 
 
+def _made(entity: Entity, pruning: Pruning, scope: Scope) -> Iterator[Finding]:
+    """What the ledger says is this spec's."""
+    section = SECTIONS.get(entity.ref.kind)
+    if section is None or pruning.takes(entity) or pruning.kept(entity):
+        return
+    runs = entity.ref.kind == "continuous_export" and entity.fields.get("isDisabled") is not True
+    message = f"{'runs on' if runs else 'is still there'}: an apply of this spec made it, and the spec no longer has it"
+    yield Finding("left-behind", entity.ref, message, f"prune: {{ {section}: owned }} removes it")
+
+
 def _field(ref: Ref) -> str:
     return "notes" if ref.kind == "database_role" else "description"
 
@@ -84,4 +91,5 @@ def _shared(desired: State, observed: State, scope: Scope) -> Iterator[Finding]:
     for ref, entity in desired.entities.items():
         seen = observed.entities.get(ref)
         if seen is not None and seen.owner not in (None, scope.mark) and entity.reasons:
-            yield Finding("note", ref, f"is shared: {scope.mark} needs it, and it carries the mark {seen.owner}")
+            how = "it carries the mark" if ref.kind in MARKED else "by the ledger it has the mark"
+            yield Finding("note", ref, f"is shared: {scope.mark} needs it, and {how} {seen.owner}")

@@ -347,7 +347,7 @@ class Finding:
     """Something a plan says without doing anything about it: a handover, an unverifiable field, a note.
 
     ``kind``: ``wrong`` | ``handover`` | ``moved`` | ``stopped`` | ``unverifiable`` | ``unknown`` | ``blocked`` |
-    ``left-behind`` | ``holds`` | ``note``.
+    ``left-behind`` | ``drift`` | ``pending`` | ``ignored`` | ``holds`` | ``note``.
     """
 
     kind: str

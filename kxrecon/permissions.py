@@ -25,6 +25,7 @@ _IN_DATABASE = ("continuous_export", "database_role", "function", "table", "exte
 # Kusto roles that give another one (learn.microsoft.com, Kusto role-based access control).
 _WIDER: Mapping[str, tuple[str, ...]] = {
     "Database Viewer": ("Viewer", "User", "Admin", "Monitor", "AllDatabasesViewer", "AllDatabasesMonitor"),
+    "Database User": ("User", "Admin"),
     "Database Admin": ("Admin",),
     "AllDatabasesMonitor": ("AllDatabasesMonitor",),
     "AllDatabasesAdmin": (),
@@ -44,15 +45,23 @@ class Right:
     test: str = ""
 
 
-def rights(desired: State, scope: Scope) -> list[Right]:
-    """All rights, each once, those to plan first. ``desired`` has its derived links."""
+def rights(desired: State, scope: Scope, ledger: str = "") -> list[Right]:
+    """All rights, each once, those to plan first. ``desired`` has its derived links, ``ledger`` is the database that
+    holds the ledger's table."""
     found = [*_to_read(scope, desired), *_to_write(scope, desired)]
     kept = [
         right
         for right in found
         if scope.manages(right.plane) in (("apply",) if right.verb == "apply" else ("apply", "check"))
     ]
-    return list(dict.fromkeys(kept))
+    return list(dict.fromkeys([*kept, *_to_keep(ledger)]))
+
+
+def _to_keep(ledger: str) -> Iterator[Right]:
+    """The ledger's table: made by a Database User, appended to by a Table Ingestor, who is also a user or ingestor."""
+    if ledger:
+        yield Right("plan", "kusto", ledger, "Database Viewer", "the ledger")
+        yield Right("apply", "kusto", ledger, "Database User", "the ledger's table, to make it and to append to it")
 
 
 def _to_read(scope: Scope, desired: State) -> Iterator[Right]:

@@ -6,12 +6,14 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any, Protocol
 
 from kxrecon import cursors, leftbehind, lockout, marking, moves, pause, rename, rotation, stopped, waits, withheld
 from kxrecon.derive import Derivation
 from kxrecon.diff import Differences, Judge, adopt, diff
 from kxrecon.graph import Node, order
+from kxrecon.ignoring import Ignore, left_alone, left_behind
 from kxrecon.kinds import World, kind
 from kxrecon.leaves import request_unknowns, shown_text
 from kxrecon.model import Action, Allow, Change, Entity, Finding, Position, Ref, State, Step
@@ -79,12 +81,15 @@ class Circumstances:
     ``paused`` are exports that an unfinished run of ours disabled: they are enabled again, without a hazard.
     ``allow`` is what the spec allows: an export that was renamed is only dropped with it. With ``mark`` the grants
     that the spec describes and that carry no mark get its own. ``judge`` decides where comparing alone cannot.
+    ``ignore`` is left as it is on the cluster, as far as it still counts on the day ``today``.
     """
 
     paused: frozenset[Ref] = frozenset()
     allow: Sequence[Allow] = ()
     mark: bool = False
     judge: Judge | None = None
+    ignore: Sequence[Ignore] = ()
+    today: date = date.min
 
 
 def draft(derivation: Derivation, observed: State, scope: Scope, given: Circumstances = Circumstances()) -> Draft:
@@ -95,6 +100,7 @@ def draft(derivation: Derivation, observed: State, scope: Scope, given: Circumst
     turning = rotation.turns(stated, observed, scope)
     desired = rotation.released(desired, observed, turning)
     desired, guarded = lockout.guarded(desired, observed, scope)
+    desired, ignored = left_alone(desired, observed, given.ignore, given.today)
     differences = diff(desired, observed, given.judge)
     differences = replace(differences, changes=rotation.explained(differences.changes, turning))
     world = World(scope, observed, desired)
@@ -113,9 +119,12 @@ def draft(derivation: Derivation, observed: State, scope: Scope, given: Circumst
         *claimed,
         *refused,
         *guarded,
-        *withheld.unverifiable(differences, observed),
+        *ignored,
+        *withheld.unverifiable(differences, observed, judged=given.judge is not None),
         *stopped.findings(derivation.desired, observed, given.paused),
-        *rotation.untold(leftbehind.findings(derivation.desired, observed, scope), turning),
+        *rotation.untold(
+            left_behind(leftbehind.findings(derivation.desired, observed, scope), given.ignore, given.today), turning
+        ),
         *rotation.findings(turning),
         *rename.told(desired, observed, derivation.desired),
     )

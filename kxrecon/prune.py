@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from kxrecon.model import Entity, Hidden, Ref, State, Value
-from kxrecon.scope import SYSTEM, Scope
+from kxrecon.scope import LEDGER, SYSTEM, Scope
 from kxrecon.storage_uri import locate
 from kxrecon.surroundings import Stored, connections, databases_read
 
@@ -85,6 +85,8 @@ class Pruning:
             return True
         if ref.kind == "cluster_role" and ref.name[:1] in self._exact_cluster:
             return True
+        if ref.kind == "table" and ref.name[1] == LEDGER:
+            return False  # no spec states it, and other specs may keep theirs in it
         how = self._scope.prune.get(SECTIONS.get(ref.kind, ""), "none")
         if how == "owned" or (how == "all" and ref.kind in ONLY_OWNED):
             # Who else relies on a grant is asked again for all kinds (``relied.py``); a target whose connection string

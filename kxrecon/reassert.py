@@ -21,7 +21,7 @@ ALL = ""  # ``--reassert`` without an entity
 class Reassert:
     """A judge to whom what cannot be verified counts as changed: of all entities, or of those with these labels.
 
-    ``behind`` is asked first: what it knows is no longer in doubt.
+    ``behind`` is asked first: what it knows is not in doubt, unless the entity was named.
     """
 
     labels: frozenset[str]
@@ -32,7 +32,9 @@ class Reassert:
         judged = Judged(verdict)
         if self.behind is not None:
             judged = self.behind(ref, name, desired, observed, verdict)
-        if judged.verdict != "unverifiable" or not (ALL in self.labels or ref.label in self.labels):
+        named = ref.label in self.labels and verdict == "unverifiable"
+        doubted = ALL in self.labels and judged.verdict == "unverifiable"
+        if judged.verdict == "changed" or not (named or doubted):
             return judged
         return Judged("changed", "written again because --reassert asks for it")
 

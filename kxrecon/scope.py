@@ -14,6 +14,7 @@ from kxrecon.model import HIDDEN, Failure, Hidden, Ref, Unknown
 
 SYSTEM = "system"
 MARK = "kxrecon/"
+LEDGER = "KxreconLedger"  # the table that ledgers are kept in, whichever spec it is that keeps one there
 
 Manage = Literal["apply", "check", "off"]
 Prune = Literal["none", "owned", "all"]

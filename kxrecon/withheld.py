@@ -17,6 +17,7 @@ from kxrecon.model import Change, Finding, Hidden, Ref, State, Value
 from kxrecon.relied import relied_on
 
 REMEDY = "plan --reassert writes it again"
+LEDGER = "; a ledger knows what was written (docs/ledger.md)"
 # What uses grants: as long as it stays as it is, so do they.
 USERS = frozenset({"continuous_export", "external_table", "function"})
 
@@ -37,13 +38,14 @@ def unread(differences: Differences, observed: State) -> Iterator[Finding]:
         yield Finding("unknown", ref, f"could not be read{why}, so it is neither planned nor called missing")
 
 
-def unverifiable(differences: Differences, observed: State) -> list[Finding]:
-    """Fields that the service masks, with what of each is compared all the same."""
+def unverifiable(differences: Differences, observed: State, *, judged: bool) -> list[Finding]:
+    """Fields that the service masks, with what of each is compared all the same; ``judged``: a ledger was asked."""
+    remedy = REMEDY if judged else REMEDY + LEDGER
     found: list[Finding] = []
     for ref, name in differences.unverifiable:
         message = _as_far_as_shown(name, observed.entities[ref].fields[name])
         why = differences.why.get((ref, name))
-        found.append(Finding("unverifiable", ref, f"{message}: {why}" if why else message, REMEDY))
+        found.append(Finding("unverifiable", ref, f"{message}: {why}" if why else message, remedy))
     return found
 
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How an apply ended. ``after`` is what is left to do; None if nobody could look again, why is in ``blind``."""
+    """How an apply ended. ``after`` is what is left to do; None if nobody could look again, why is in ``blind``.
+    ``ledger`` is what the ledger could not be told."""
 
     plan: Plan
     outcomes: tuple[Outcome, ...]
@@ -30,6 +31,7 @@ class Ending:
     moves: tuple[Move, ...] = ()
     interrupted: bool = False
     blind: str = ""
+    ledger: str = ""
 
     @property
     def code(self) -> int:
@@ -37,7 +39,8 @@ class Ending:
         if self.interrupted:
             return INTERRUPTED
         lost = any(not move.expected for move in self.moves)
-        failed = lost or self.unseen or any(_failed(one) for one in self.outcomes)
+        untold = bool(self.ledger and self.outcomes)
+        failed = lost or untold or self.unseen or any(_failed(one) for one in self.outcomes)
         if failed or self.after is None or (self.after.actions and not self.left_for_later):
             return FAILED
         return PENDING if self.after.actions or self.after.blocked else DONE
@@ -69,6 +72,19 @@ class Ending:
         if after is None or after.actions or after.unchanged:
             return False
         return any(finding.kind == "unknown" for finding in after.findings)
+
+    @property
+    def result(self) -> str:
+        """The ending in a word or two, for the history."""
+        if self.interrupted:
+            return "interrupted"
+        if any(_failed(one) for one in self.outcomes):
+            return "failed"
+        if self.after is None:
+            return "not looked at again"
+        if any(not move.expected for move in self.moves):
+            return "exports moved"
+        return "not converged" if self.after.actions else "not complete" if self.after.blocked else "converged"
 
     @property
     def verdict(self) -> str:
@@ -106,7 +122,8 @@ def tell(options: argparse.Namespace, ending: Ending) -> None:
         from kxrecon.report import markdown
 
         moved = "".join(f" {_sentence(move)}" for move in ending.moves)
-        write(markdown.outcomes(ending.plan, ending.outcomes, ending.verdict + moved))
+        untold = f" The ledger: {ending.ledger}." if ending.ledger else ""
+        write(markdown.outcomes(ending.plan, ending.outcomes, ending.verdict + moved + untold))
     else:
         show(options, _lines(ending))
 
@@ -120,6 +137,8 @@ def _lines(ending: Ending) -> list[Line]:
     for move in ending.moves:
         lines.append(line(f"{'note' if move.expected else 'MOVED'}: {move.ref}: {move.message}", "warn"))
         lines += wrapped(f"repair: {move.repair}", indent=4)
+    if ending.ledger:
+        lines += wrapped(f"LEDGER: {ending.ledger}", "warn")
     lines.append(line(ending.verdict, "bold"))
     return lines
 
@@ -139,6 +158,7 @@ def _record(ending: Ending) -> dict[str, Any]:
         "converged": ending.code == DONE,
         "interrupted": ending.interrupted,
         "verdict": ending.verdict,
+        "ledger": ending.ledger or None,
         "moved": [
             {"export": move.ref.label, "message": move.message, "repair": move.repair, "expected": move.expected}
             for move in ending.moves

@@ -17,6 +17,7 @@ from kxrecon.commands._files import STATE
 from kxrecon.files import write_private
 
 _VARIABLE = "KXRECON_VAR_"
+_KEY = "KXRECON_LEDGER_KEY"
 _SHORTEST = 6  # shorter values are no secrets, and without them a log could not be read
 _VALUE = re.compile(r"^(--var=[^=]*|[A-Za-z_][\w-]*)=.*$", re.DOTALL)
 
@@ -30,7 +31,7 @@ def without_secrets(text: str, argv: Sequence[str]) -> str:
 
     given = [argument.partition("=")[2] for argument in argv if "=" in argument]
     given += [argument.rpartition("=")[2] for argument in argv if argument.startswith("--var=")]
-    given += [value for name, value in os.environ.items() if name.startswith(_VARIABLE)]
+    given += [value for name, value in os.environ.items() if name.startswith(_VARIABLE) or name == _KEY]
     parts = {part for value in given for part in (value, *re.split("[;&?]", value), *value.split("=", 1))}
     spelled = {form for part in parts for form in (part, repr(part)[1:-1], json.dumps(part)[1:-1])}
     return masked(text, (form for form in spelled if len(form) >= _SHORTEST))

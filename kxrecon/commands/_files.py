@@ -7,4 +7,5 @@ from pathlib import Path
 STATE = Path(".kxrecon")
 PLAN = STATE / "plan.json"
 JOURNAL = STATE / "journal.jsonl"
+LEDGER = STATE / "ledger.jsonl"
 SANDBOX = STATE / "sandbox.db"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from kxrecon.commands import _gate
+from kxrecon.commands import _gate, _ledger
 from kxrecon.commands._files import JOURNAL
 from kxrecon.commands._options import variable_values
 from kxrecon.commands._wire import planes, wire_name
@@ -17,7 +17,9 @@ from kxrecon.uncollected import uncollected
 
 if TYPE_CHECKING:
     from kxrecon.diff import Judge
+    from kxrecon.ignoring import Ignore
     from kxrecon.journal import History
+    from kxrecon.ledger.book import Book
     from kxrecon.model import Plane, State
     from kxrecon.observe import Observation
     from kxrecon.plan import Draft, Plan
@@ -48,9 +50,15 @@ def plan(options: argparse.Namespace, spec: Spec) -> Plan:
 
 
 def plan_over(
-    options: argparse.Namespace, spec: Spec, clients: Mapping[Plane, PlaneClient], *, lint: bool = True
+    options: argparse.Namespace,
+    spec: Spec,
+    clients: Mapping[Plane, PlaneClient],
+    *,
+    lint: bool = True,
+    book: Book | None = None,
 ) -> tuple[Plan, Observation]:
-    """The same over planes that are already open; ``lint`` adds what the lint pack finds.
+    """The same over planes that are already open; ``lint`` adds what the lint pack finds, ``book`` is the spec's ledger
+    where the caller has opened it.
 
     PlaneError where the cluster cannot be asked at all.
     """
@@ -63,11 +71,20 @@ def plan_over(
     seen = observe(surroundings(spec), clients, workers=options.max_parallel)
     require_cluster(seen.answers)
     _gate.check_answer(spec, seen.state)
+    book = book or _ledger.opened(options, spec, clients)
     past = history(JOURNAL, spec.scope.cluster_uri, wire_name(options))
+    if book is not None:
+        seen = replace(seen, state=book.owners.marked(seen.state))
     derived = derive(spec.desired, seen.state, seen.scope)
-    circumstances = Circumstances(past.paused, spec.allow, _marks(options), _judge(options, derived.desired))
+    if book is not None:
+        seen = replace(seen, state=_ledger.consulted(book, derived.desired, seen.state, clients))
+    judge = _judge(options, derived.desired, book)
+    ignore = _ignored(options, spec, derived.desired, seen.state)
+    circumstances = Circumstances(past.paused, spec.allow, _marks(options), judge, ignore, datetime.now(UTC).date())
     made = draft(derived, seen.state, seen.scope, circumstances)
     made = _told(made, past, spec.desired, seen.state)
+    if book is not None:
+        made = replace(made, findings=(*made.findings, *_ledger.told(options, book, made, derived.desired, seen.state)))
     made = linted(made, spec, seen, server(options, spec, seen, made.actions, clients)) if lint else made
     created = datetime.now(UTC).isoformat(timespec="seconds")
     given = {name: value for name, value in variable_values(options.variables).items() if name not in spec.secrets}
@@ -80,14 +97,26 @@ def _marks(options: argparse.Namespace) -> bool:
     return bool(getattr(options, "adopt", False))
 
 
-def _judge(options: argparse.Namespace, desired: State) -> Judge | None:
-    """Who decides about fields that comparing cannot: only where somebody asked for more than comparing."""
+def _judge(options: argparse.Namespace, desired: State, book: Book | None) -> Judge | None:
+    """Who decides about fields that comparing cannot: the ledger, and somebody who asked for more than that."""
+    known = None if book is None else book.judge
     asked = getattr(options, "reassert", None)
     if not asked:
-        return None
+        return known
     from kxrecon.reassert import reassert
 
-    return reassert(asked, desired)
+    return reassert(asked, desired, known)
+
+
+def _ignored(options: argparse.Namespace, spec: Spec, desired: State, observed: State) -> Sequence[Ignore]:
+    """What the spec and the command line leave as it is."""
+    said = getattr(options, "ignore", None)
+    if not said and not spec.document.get("ignore"):
+        return ()
+    from kxrecon.ignoring import ignores, parse
+
+    known = {ref.label for ref in desired.entities.keys() | observed.entities.keys()} if said else set()
+    return (*ignores(spec.document), *(parse(text, known) for text in said or ()))
 
 
 def _told(made: Draft, past: History, desired: State, observed: State) -> Draft:

@@ -12,18 +12,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kxrecon.commands import _fleet, _flow, _gate, _healthy, _lock, _options
+from kxrecon.commands import _fleet, _flow, _gate, _healthy, _ledger, _lock, _options
 from kxrecon.commands._applied import Ending, tell, worst
 from kxrecon.commands._exit import FAILED
 from kxrecon.commands._files import JOURNAL, PLAN
 from kxrecon.commands._progress import Progress
 from kxrecon.commands._terminal import confirm, on_terminal, show, write
 from kxrecon.commands._wire import clock, planes, wire_name
-from kxrecon.errors import ApplyError, KxreconError, UsageError
+from kxrecon.errors import ApplyError, KxreconError, LedgerError, UsageError
 from kxrecon.planes import AZURE
 from kxrecon.report import text
 
 if TYPE_CHECKING:
+    from kxrecon.ledger.book import Book
     from kxrecon.model import Outcome, State
     from kxrecon.plan import Plan
     from kxrecon.scope import Scope
@@ -38,6 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     _options.variables(parser)
     _options.surroundings(parser)
+    _ledger.arguments(parser)
     _options.output(parser)
     parser.add_argument("--yes", action="store_true", help="do not ask; needed where nobody can be asked")
     parser.add_argument("--digest", metavar="SHA256", help="refuse any plan but the one with this digest")
@@ -156,10 +158,12 @@ class _Apply:
         self.journal = Journal(JOURNAL, plan.cluster_uri, plan.wire)
         self.defect: Exception | None = None
         self.positions = {one.ref: one for one in plan.positions}
+        self.book: Book | None = None
 
     def run(self) -> int:
         """Ask, execute, read back, report. From the first write on, whatever happens is reported."""
-        before, seen = _flow.plan_over(self.options, self.spec, self.clients, lint=False)
+        self.book = _ledger.opened(self.options, self.spec, self.clients)
+        before, seen = _flow.plan_over(self.options, self.spec, self.clients, lint=False, book=self.book)
         if not self.plan.actions or not before.actions:
             return self._finish(Ending(self.plan, (), before))
         if not self._agreed():
@@ -181,7 +185,7 @@ class _Apply:
         latest: list[State] = []
 
         def look() -> Plan:
-            plan, seen = _flow.plan_over(self.options, self.spec, self.clients, lint=False)
+            plan, seen = _flow.plan_over(self.options, self.spec, self.clients, lint=False, book=self.book)
             latest.append(seen.state)
             return plan
 
@@ -216,6 +220,8 @@ class _Apply:
 
         paused = history(JOURNAL, self.plan.cluster_uri, self.plan.wire).paused
         progress = Progress(self.options, self.plan, self.journal, quiet=self.quiet)
+        if self.book is not None:
+            self._begin(self.book)
         try:
             self.journal.begin(self.plan)
         except OSError as error:
@@ -238,6 +244,8 @@ class _Apply:
         interrupted = applier.stop.is_set() and not progress.broken and self.defect is None
         with suppress(OSError):  # the outcomes say that the disk is full; the next plan takes the run for unfinished
             self.journal.end("interrupted" if interrupted else worst(outcomes))
+        if self.book is not None:
+            self.book.did(self.plan, outcomes)
         return outcomes, interrupted
 
     @contextmanager
@@ -254,6 +262,15 @@ class _Apply:
                 scope, self.spec.desired, self.clients, time, self.options.max_parallel, patient, progress.told
             )
 
+    def _begin(self, book: Book) -> None:
+        """What is not put down beforehand is not done."""
+        try:
+            book.begin(self.plan, _ledger.actor())
+        except LedgerError as error:
+            raise ApplyError(f"{error}; nothing was done (--ledger off goes on without it)") from error
+
     def _finish(self, ending: Ending) -> int:
+        if self.book is not None:
+            ending = replace(ending, ledger=self.book.end(ending.result, _ledger.actor()))
         tell(self.options, ending)
         return ending.code

@@ -34,7 +34,8 @@ def run(options: argparse.Namespace) -> int:
 
     spec = _flow.load(options)
     scope = _flow.surroundings(spec)
-    wanted = rights(derive(spec.desired, None, scope).desired, scope)
+    ledger = str((spec.document.get("ledger") or {}).get("database", ""))
+    wanted = rights(derive(spec.desired, None, scope).desired, scope, ledger)
     found = _checked(options, spec, wanted) if options.check else [("", "")] * len(wanted)
     if options.json:
         rows = [

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kxrecon.commands import _fleet, _flow, _gate, _html, _options
+from kxrecon.commands import _fleet, _flow, _gate, _html, _ledger, _options
 from kxrecon.commands._exit import DONE, FAILED, PENDING
 from kxrecon.commands._files import PLAN
 from kxrecon.commands._terminal import show, write
@@ -23,6 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Specs, where, output, and what to do with the plan."""
     _options.specs(parser)
     _options.surroundings(parser)
+    _ledger.arguments(parser)
     _options.output(parser)
     _html.arguments(parser)
     _fleet.arguments(parser)

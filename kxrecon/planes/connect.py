@@ -21,10 +21,12 @@ from kxrecon.scope import Scope
 
 
 class LazyPlane:
-    """A plane that comes into being with its first read or write; safe for threads."""
+    """A plane that comes into being with its first read or write; safe for threads. ``run`` marks this run's
+    requests in the services' own logs."""
 
-    def __init__(self, make: Callable[[], PlaneClient]) -> None:
+    def __init__(self, make: Callable[[], PlaneClient], run: str = "") -> None:
         self._make = make
+        self.run = run
         self._plane: PlaneClient | None = None
 
     @property
@@ -99,7 +101,10 @@ def connect(
 
         return SqlPlane(_sql(wire, scope, credential), terms)
 
-    return {name: LazyPlane(make) for name, make in (("kusto", kusto), ("arm", arm), ("adls", adls), ("sql", sql))}
+    return {
+        name: LazyPlane(make, terms.run)
+        for name, make in (("kusto", kusto), ("arm", arm), ("adls", adls), ("sql", sql))
+    }
 
 
 def rehearsing(wire: Wire, scope: Scope, *, secrets: Sequence[str] = ()) -> LazyPlane:

@@ -50,9 +50,10 @@ def _over_omitted(scene: Scene) -> Verdict:
     return Verdict("null" if found is None else "resolved" if found else "empty", {"CursorScopedTables": shown})
 
 
-def _query_echoed(scene: Scene) -> Verdict:
-    shown = scene.row("exports", SAMPLE)["Query"]
-    return Verdict("as-sent" if shown == QUERY else "changed", {"sent": QUERY, "shown": shown})
+def _query_shown(scene: Scene) -> Verdict:
+    shown = str(scene.row("exports", SAMPLE)["Query"])
+    same = "respaced" if shown.split() == QUERY.split() else "rewritten"
+    return Verdict("as-written" if shown == QUERY else same, {"sent": QUERY, "shown": shown})
 
 
 # ---- accepted or refused
@@ -158,12 +159,16 @@ PROBES = (
         needs=NEEDS,
     ),
     Probe(
-        id="export-query-echoed",
-        fact="export-query-echoed",
-        question="Is the query of an export shown as it was sent, byte for byte?",
-        answers={"as-sent": "texts can be compared", "changed": "only normalised texts can be compared"},
-        kxrecon="compares normalised texts",
-        judge=_query_echoed,
+        id="export-query-shown",
+        fact="export-query-shown",
+        question="Is the query of an export shown as it was written, byte for byte?",
+        answers={
+            "as-written": "texts can be compared",
+            "respaced": "with other white space: texts can be compared with a ledger",
+            "rewritten": "in a form of the service's own: texts can be compared with a ledger",
+        },
+        kxrecon="compares texts without the space around them; with a ledger, with what was shown after it wrote them",
+        judge=_query_shown,
         looks=("exports",),
         needs=NEEDS,
     ),

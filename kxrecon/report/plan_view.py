@@ -22,8 +22,11 @@ FINDINGS: Mapping[str, str] = {
     "handover": "For others to do (this pipeline may not write there)",
     "unknown": "Could not be read",
     "moved": "Moved, or not known to have been done",
+    "drift": "Drift: changed on the cluster",
+    "pending": "Pending: changed in the spec, not applied yet",
     "stopped": "Stopped",
     "unverifiable": "Cannot be verified",
+    "ignored": "Ignored",
     "left-behind": "Left behind",
     "note": "Notes",
     "holds": "Already given by other means",
@@ -36,8 +39,11 @@ COUNTED = (
     ("handover", "for others"),
     ("unknown", "unknown"),
     ("moved", "moved"),
+    ("drift", "drifted"),
+    ("pending", "pending"),
     ("stopped", "stopped"),
     ("unverifiable", "not verifiable"),
+    ("ignored", "ignored"),
 )
 Row = tuple[str, str]
 
@@ -173,10 +179,16 @@ def summary(actions: Sequence[Action], findings: Sequence[Finding]) -> str:
     hazards = sum(len(action.hazards) for action in actions)
     if hazards:
         parts.append(f"{hazards} hazard{'s' if hazards > 1 else ''}")
-    kinds = Counter(finding.kind for finding in findings)
     if not parts:
-        parts.append("nothing can be done" if kinds["blocked"] or kinds["unknown"] else "nothing to do")
-    return ", ".join([*parts, *(f"{kinds[kind]} {word}" for kind, word in COUNTED if kinds[kind])])
+        kinds = {finding.kind for finding in findings}
+        parts.append("nothing can be done" if kinds & {"blocked", "unknown"} else "nothing to do")
+    return ", ".join([*parts, *beside(findings)])
+
+
+def beside(findings: Iterable[Finding]) -> list[str]:
+    """How many findings there are of each kind that a last line counts."""
+    kinds = Counter(finding.kind for finding in findings)
+    return [f"{kinds[kind]} {word}" for kind, word in COUNTED if kinds[kind]]
 
 
 def fields(change: Change) -> list[Row]:

@@ -85,8 +85,9 @@ def heading(word: str, plan: Plan) -> Iterator[Line]:
 def _verdict(plan: Plan) -> str:
     if plan.actions:
         return f"drift: {view.summary(plan.actions, plan.findings)}."
-    unsure = sum(finding.kind in {"unknown", "handover", "blocked"} for finding in plan.findings)
-    return "no drift in what could be read." if unsure else "no drift."
+    unsure = any(finding.kind in {"unknown", "handover", "blocked", "unverifiable"} for finding in plan.findings)
+    found = "no drift in what could be read" if unsure else "no drift"
+    return ", ".join([found, *view.beside(plan.findings)]) + "."
 
 
 def _action(action: Action, numbers: Mapping[str, int], others: Mapping[str, str], requests: bool) -> Iterator[Line]:

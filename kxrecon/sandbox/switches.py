@@ -18,6 +18,7 @@ class Switches:
     cursor_on_alter: Literal["kept", "reset"] = "kept"
     omitted_properties: Literal["reset", "kept"] = "reset"
     export_identity_shown: Literal["properties", "script"] = "script"
+    query_shown: Literal["as-written", "respaced"] = "as-written"  # the text of a continuous export
     impersonate_shown: Literal["masked", "visible"] = "masked"
     repeated_role_assignment: Literal["conflict", "ok"] = "conflict"
     policy_column: Literal["Policy", "Policies"] = "Policy"

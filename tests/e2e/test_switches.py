@@ -14,12 +14,16 @@ from tests.laws.test_laws import damage
 TYPES = get_type_hints(switches.Switches)
 
 
+APART = ("strict", "query_shown")
+
+
 def settings():
-    """Every value but the default of every switch; ``strict`` is about inventories and has its own tests."""
+    """Every value but the default of every switch. ``strict`` is about inventories and has its own tests; so has
+    ``query_shown``, under which only a ledger tells what was written (tests/ledger)."""
     for field in fields(switches.Switches):
         kind = TYPES[field.name]
         values = get_args(kind) if get_origin(kind) is Literal else (False, True)
-        yield from ((field.name, value) for value in values if value != field.default and field.name != "strict")
+        yield from ((field.name, value) for value in values if value != field.default and field.name not in APART)
 
 
 @pytest.fixture(scope="module")

@@ -47,6 +47,12 @@ def test_the_rights_follow_from_what_is_planned(run):
     }
 
 
+def test_a_ledger_in_a_table_needs_its_database(run):
+    _, out, _ = run("permissions", spec("ours", "A", more="ledger: { database: Ops }"), "--json")
+    rights = [(one["verb"], one["role"]) for one in json.loads(out) if one["where"] == "Ops"]
+    assert rights == [("plan", "Database Viewer"), ("apply", "Database User")]
+
+
 def test_a_plane_that_is_only_checked_needs_no_right_to_write(run):
     _, out, _ = run("permissions", spec("ours", "A", more="manage: { arm: check, kusto: off }"), "--json")
     assert rows(out, "apply") == {}

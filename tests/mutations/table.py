@@ -305,6 +305,60 @@ def _spoiled(file: str, declared: str, rng: random.Random) -> Mutation:
     return Mutation(file, f"column {name} is {how}", declared, ", ".join(columns) + tail, (COLUMNS,))
 
 
+_REMEMBERED: list[Mutation] = [
+    *_in(
+        "ledger/judge.py",
+        ("tests/ledger/test_laws.py",),
+        ("a write that nobody saw end is forgotten", "if entry.event == TRIED:", "if not entry.event:"),
+        ("a rotated secret is not seen", "now is not None and now != entry.written[name]", "now is None"),
+        (
+            "what the journal knows is not asked",
+            'self.foreign(ref, entry) if entry.sound else ""',
+            '"" if entry.sound else ""',
+        ),
+    ),
+    *_in(
+        "ledger/seal.py",
+        ("tests/ledger/test_laws.py", "tests/ledger/test_seal.py"),
+        ("a secret gets a hash without a key", "if not self.key and holds_secret(value):", "if not value:"),
+        (
+            "equal secrets look equal everywhere",
+            "(side, self.cluster, ref.kind, ref.name, name, value)",
+            "(side, value)",
+        ),
+    ),
+    *_in(
+        "ledger/rows.py",
+        ("tests/ledger/test_laws.py",),
+        ("lines before damage are believed", "place > damaged and row.event in EVENTS", "row.event in EVENTS"),
+    ),
+    *_in(
+        "ledger/book.py",
+        ("tests/ledger/test_laws.py",),
+        ("two applies at once both know best", "if _ref(row) in contested else row", "if _ref(row) == () else row"),
+    ),
+    *_in(
+        "ledger/record.py",
+        ("tests/ledger/test_laws.py",),
+        (
+            "what was not sent stays in doubt",
+            "return self.frame.entry(at, VOID) if before is None else before",
+            "return None",
+        ),
+    ),
+    *_in(
+        "ledger/owners.py",
+        ("tests/ledger/test_ownership.py",),
+        ("the first owner stays one for ever", "owner[ref] = entry", "owner.setdefault(ref, entry)"),
+    ),
+    *_in(
+        "ledger/file.py",
+        ("tests/ledger/test_file.py",),
+        ("a piece of a line stays in the middle", "if whole < size:", "if whole > size:"),
+    ),
+]
+
+
 def every() -> list[Mutation]:
     """All mistakes, in the order of the table and then as drawn."""
-    return [*_RENDERED, *_PLANES, *_ANSWERED, *drawn()]
+    return [*_RENDERED, *_PLANES, *_ANSWERED, *_REMEMBERED, *drawn()]

@@ -45,7 +45,11 @@ def test_drift_is_said_without_requests_and_no_drift_only_if_everything_could_be
     assert "roleAssignments.create" not in shown(text.drift(plans.chain()))
     assert shown(text.drift(plans.of())).endswith("no drift.\n")
     blind = plans.of(findings=(Finding("unknown", plans.EXPORT, "denied"),))
-    assert shown(text.drift(blind)).endswith("no drift in what could be read.\n")
+    assert shown(text.drift(blind)).endswith("no drift in what could be read, 1 unknown.\n")
+    masked = plans.of(findings=(Finding("unverifiable", plans.EXPORT, "masked"), Finding("ignored", plans.TABLE, "so")))
+    assert shown(text.drift(masked)).endswith("no drift in what could be read, 1 not verifiable, 1 ignored.\n")
+    left = plans.of(findings=(Finding("ignored", plans.TABLE, "so"),))
+    assert shown(text.drift(left)).endswith("no drift, 1 ignored.\n")
 
 
 def test_an_export_that_only_stands_still_is_not_counted_as_changed():

@@ -52,6 +52,9 @@ KIND = "continuous_export"
 PLANE: Plane = "kusto"
 SECTION = ("databases", "*", "continuousExports", "*")
 
+WRITE_ONLY = True  # its identity in some clusters, hidden literals of its query
+REFORMATTED = ("query",)
+
 DEFAULT_SIZE = 100 * 2**20
 MOST_ARTIFACTS = 25  # exports of a database whose newest file is read while their target takes another one's place
 MOST_FAILURES = 25  # disabled exports of a database whose failures are read; of the others the cause stays unknown

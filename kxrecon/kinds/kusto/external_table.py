@@ -54,6 +54,7 @@ KIND = "external_table"
 PLANE: Plane = "kusto"
 SECTION = ("databases", "*", "externalTables", "*")
 ABSENT = ("BadRequest_EntityNotFound",)
+WRITE_ONLY = True  # what follows the address of its connection strings
 
 _PROPERTIES = {
     "storage": ("compressed", "compressionType", "includeHeaders", "namePrefix", "fileExtension", "encoding"),

@@ -42,6 +42,8 @@ from kxrecon.scope import Scope
 PLANE: Plane = "kusto"
 SECTION: tuple[str, ...] = ("databases", "*", "functions", "*")
 KIND = "function"
+WRITE_ONLY = True  # view, skipValidation, hidden literals of its body
+REFORMATTED = ("body",)
 # How the command names what the spec has; in the order in which they are sent.
 _PROPERTIES = (
     ("folder", "folder"),

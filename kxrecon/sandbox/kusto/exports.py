@@ -12,7 +12,7 @@ from typing import Any
 from kxrecon.sandbox.kusto import identities, permissions, policies, values
 from kxrecon.sandbox.kusto.answers import Answer, answer, columns, pretty
 from kxrecon.sandbox.kusto.errors import BadRequest, TableNotFound
-from kxrecon.sandbox.kusto.lexer import GUID, mask
+from kxrecon.sandbox.kusto.lexer import GUID, mask, respaced
 from kxrecon.sandbox.kusto.queries import Mentions, mentions
 from kxrecon.sandbox.kusto.query_syntax import check
 from kxrecon.sandbox.kusto.session import Session
@@ -246,7 +246,7 @@ def row(session: Session, document: Document) -> list[Any]:
     return [
         document["name"],
         document["externalTable"],
-        document["query"],
+        document["query"] if session.switches.query_shown == "as-written" else respaced(document["query"]),
         None if latency is None else clock(latency),
         clock(given.get("intervalBetweenRuns", DEFAULT_INTERVAL)),
         pretty(scoped),

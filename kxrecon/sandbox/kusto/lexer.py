@@ -124,6 +124,14 @@ def _asterisks(match: re.Match[str]) -> str:
     return literal[:start] + "*" * len(literal[start:-1]) + literal[-1]
 
 
+PIPE = re.compile(rf"({STRING}|//[^\n]*)|\s*\|\s*")
+
+
+def respaced(text: str) -> str:
+    """The text with every step on a line of its own, as a service might show it that keeps no text as it was typed."""
+    return PIPE.sub(lambda match: match[1] or "\n| ", text)
+
+
 def balanced(text: str, position: int) -> int:
     """The position after the bracket that closes the one at ``position``; Unreadable if none does."""
     expected = [OPENING[text[position]]]

@@ -285,6 +285,20 @@ def test_secrets_in_a_query_are_not_stored(ready):
     assert "hunter2" not in json.dumps([document for _, document in ready.store.all("journal")])
 
 
+@pytest.mark.parametrize(
+    ("how", "seen"),
+    [
+        ("as-written", "Events | where Message != 'a | b' // c | d"),
+        ("respaced", "Events\n| where Message != 'a | b' // c | d"),
+    ],
+)
+def test_a_query_may_be_shown_respaced(ready, how, seen):
+    """Unconfirmed: whether ``Query`` is echoed byte for byte (function bodies are not)."""
+    ready.switch(query_shown=how)
+    ready.export(query="Events | where Message != 'a | b' // c | d")
+    assert shown(ready)["Query"] == seen
+
+
 def test_a_violation_is_reported(ready):
     """`.show database schema violations`: "Continuous export job 'X' is disabled"."""
     ready.export()
