@@ -27,14 +27,16 @@ def variables(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def surroundings(parser: argparse.ArgumentParser) -> None:
-    """Where the services are: on Azure, or in the sandbox."""
+def surroundings(parser: argparse.ArgumentParser, *, parallel: bool = True) -> None:
+    """Where the services are: on Azure, or in the sandbox; and how many requests at once, where a verb sends many."""
     group = parser.add_argument_group("where")
     group.add_argument("--sandbox", action="store_true", help="use the embedded Azure, kept in .kxrecon/sandbox.db")
     group.add_argument("--sandbox-file", type=Path, metavar="FILE", help="the same, kept in FILE")
     group.add_argument(
         "--inventory", type=Path, metavar="FILE", help="what exists in a new sandbox (else what the spec addresses)"
     )
+    if not parallel:
+        return
     group.add_argument(
         "--max-parallel", type=count, default=8, metavar="N", help="requests at the same time (default 8)"
     )

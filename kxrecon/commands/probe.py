@@ -62,7 +62,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=STATE, metavar="DIR", help=f"where probe.json and probe.md go ({STATE})"
     )
-    _options.surroundings(parser)
+    _options.surroundings(parser, parallel=False)
     _options.output(parser)
     parser.add_argument("--verbose", action="store_true", help="in the text, the evidence of every answer")
 

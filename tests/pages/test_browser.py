@@ -6,7 +6,7 @@ import pytest
 
 from kxrecon.report.html import plan, status, verify
 from tests.pages import values
-from tests.pages.test_pages import hostile
+from tests.pages.test_html import hostile
 
 PAGES = {
     "verify": lambda: verify.page(values.alone(values.proofs()), values.heading("verify")),
