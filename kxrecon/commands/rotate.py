@@ -8,7 +8,7 @@ from difflib import unified_diff
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kxrecon.commands import _flow, _options, _specfile, plan
+from kxrecon.commands import _flow, _html, _options, _specfile, plan
 from kxrecon.commands._exit import DONE
 from kxrecon.commands._files import PLAN
 from kxrecon.commands._options import variable_values
@@ -48,6 +48,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def _begin(parser: argparse.ArgumentParser, *, old: str, new: str) -> None:
     _common(parser)
+    _html.arguments(parser)
     parser.add_argument("--from", required=True, dest="old", metavar="NAME", help=old)
     parser.add_argument("--to", required=True, dest="new", metavar="NAME|ADDRESS", help=new)
     parser.add_argument(
