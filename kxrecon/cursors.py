@@ -97,7 +97,8 @@ def repair(export: Entity, before: Position, now: Position) -> str:
     found = backfill(export, lower_bound(before), now.start_cursor or "")
     if found is None:
         bounds = " and ".join(("".join(map(str, lower_bound(before))), f'cursor_before_or_at("{now.start_cursor}")'))
-        return f".export async to table {export.fields.get('to')} <| its query, its fact table bounded by: {bounds}"
+        to = kql.identifier(str(export.fields["to"]))
+        return f".export async to table {to} <| its query, its fact table bounded by: {bounds}"
     return "".join(str(part) for part in found)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kxrecon import kql
 from kxrecon.kinds.kusto import table
 from kxrecon.kql_text import Token
 from kxrecon.lint.columns import Step
@@ -130,7 +131,7 @@ def _guarded(export: Export, policy: str) -> list[str]:
 def restricted(export: Export) -> Iterator[Said]:
     """Continuous export cannot be configured on such a table."""
     for name in _guarded(export, RESTRICTED):
-        remedy = f".alter table {name} policy restricted_view_access false, or export another table"
+        remedy = f".alter table {kql.identifier(name)} policy restricted_view_access false, or export another table"
         yield Said(f"table '{name}' has restricted view access", remedy)
 
 

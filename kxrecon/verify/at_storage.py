@@ -209,7 +209,7 @@ def _firewall(rules: Mapping[str, Any], place: Location, subject: Subject, conne
         if "azureservices" in bypass:
             return holds(f"the firewall of {place.account} lets trusted services in{_immutable(place, subject)}")
         if subject.known.scope.cluster_id.lower() in listed:
-            return holds(f"the firewall of {place.account} has a rule for the cluster")
+            return _by_rule(f"the firewall of {place.account} has a rule for the cluster", subject)
     open_rules = rules.get("ipRules") or rules.get("virtualNetworkRules")
     if open_rules and not subject.failed_with("authorizationfailure"):
         return unknown(f"the firewall of {place.account} has address rules; the cluster's addresses are not known")
@@ -218,6 +218,12 @@ def _firewall(rules: Mapping[str, Any], place: Location, subject: Subject, conne
         return broken(text, Fix("person", "set auth: impersonate and managedIdentity:"), *_opened(place, subject))
     fix = _account_update(place, subject, "--bypass", "AzureServices")
     return broken(f"the firewall of {place.account} does not let trusted services in", *fix)
+
+
+def _by_rule(found: str, subject: Subject) -> Link:
+    """No page says that such a rule counts for exports; a run that was refused speaks against it."""
+    refused = subject.failed_with("authorizationfailure")
+    return unknown(f"{found}, and its last run was refused by the account") if refused else holds(found)
 
 
 def _opened(place: Location, subject: Subject) -> tuple[Fix, ...]:

@@ -1,7 +1,7 @@
 """The mistakes: in what kinds render and read, in what planes merge, in what the sandbox answers.
 
 Each names its place, the old text (once in its file), the new one, and the tests that are asked, witnesses
-first: the first of them to fail is the one that caught it. ``drawn`` adds mistakes in columns, by a seed.
+first: the first of them to fail is the one that caught it. ``drawn`` adds more of two sorts, by a seed.
 """
 
 from __future__ import annotations
@@ -12,26 +12,33 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.witness.grammar.templates import templates
+
 PACKAGE = Path(__file__).parents[2] / "kxrecon"
-GRAMMAR = "tests/witness/grammar"
-COLUMNS = "tests/sandbox/kusto/test_kusto_columns.py"
-DIFFERENTIAL = "tests/sandbox/kusto/test_kusto_differential.py"
-ARM = "tests/witness/arm"
-FACTS = "tests/facts"
-KUSTO = "tests/sandbox/kusto"
-CASES = "tests/kinds/test_cases.py"
-LINKS = "tests/kinds/test_links.py"
+GRAMMAR = "witness/grammar"
+TEMPLATES = f"{GRAMMAR}/test_templates.py"
+COLUMNS = "sandbox/kusto/test_kusto_columns.py"
+DIFFERENTIAL = "sandbox/kusto/test_kusto_differential.py"
+ARM = "witness/arm"
+JAVASCRIPT = "witness/javascript"
+FACTS = "facts"
+KUSTO = "sandbox/kusto"
+CASES = "kinds/test_cases.py"
+LINKS = "kinds/test_links.py"
 
 
 @dataclass(frozen=True)
 class Mutation:
-    """``old`` becomes ``new`` in ``file`` (below kxrecon/); ``what`` says it in words."""
+    """``old`` becomes ``new`` in ``file`` (below kxrecon/); ``what`` says it in words; ``tests`` are below tests/."""
 
     file: str
     what: str
     old: str
     new: str
     tests: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.what}"
 
 
 def _in(file: str, tests: tuple[str, ...], *changes: tuple[str, str, str]) -> list[Mutation]:
@@ -59,7 +66,7 @@ _RENDERED: list[Mutation] = [
     ),
     *_in(
         "kql_time.py",
-        (GRAMMAR, "tests/kql"),
+        (GRAMMAR, "kql"),
         (
             "timespans are bare clocks, which Kusto refuses",
             'return f"time({show_timespan(ticks)})"',
@@ -147,13 +154,13 @@ _RENDERED: list[Mutation] = [
     ),
     *_in(
         "kinds/sql/sql_grant.py",
-        ("tests/sandbox/sql", CASES, LINKS),
+        ("sandbox/sql", CASES, LINKS),
         ("revoking names the user after TO", '("REVOKE", "FROM")', '("REVOKE", "TO")'),
         ("a DENY is not looked for", 'if name in (permission, "CONTROL") and where', 'if name == "CONTROL" and where'),
     ),
     *_in(
         "kinds/sql/sql_user.py",
-        (CASES, LINKS, "tests/planes/test_planes_on_sandbox.py"),
+        (CASES, LINKS, "planes/test_planes_on_sandbox.py"),
         ("a user by SID has no type", '", TYPE = E"', '""'),
     ),
     *_in(
@@ -163,16 +170,64 @@ _RENDERED: list[Mutation] = [
     ),
 ]
 
+_AROUND: list[Mutation] = [
+    *_in(
+        "verify/status.py",
+        ("verify/test_status.py",),
+        ("a resource that has no capacity", ".show capacity data-export", ".show capacity exports-data"),
+    ),
+    *_in("verify/blame.py", (GRAMMAR,), ("journals in the plural", ' journal")', ' journals")')),
+    *_in(
+        "verify/chain.py",
+        ("verify/test_broken_chains.py",),
+        ("a person is told to enable something else", 'f".enable continuous-export ', 'f".enable export '),
+    ),
+    *_in(
+        "permissions.py",
+        ("estates/test_permissions.py",),
+        ("the caller's roles are asked for in another order", '".show principal roles"', '".show roles principal"'),
+    ),
+    *_in(
+        "cursors.py",
+        (GRAMMAR,),
+        (
+            "a bounded export says async behind its target",
+            'f".export async to table {kql.identifier',
+            'f".export to async table {kql.identifier',
+        ),
+    ),
+    *_in(
+        "kinds/kusto/table.py",
+        (GRAMMAR, CASES),
+        ("a folder is a property", ".alter table {name} folder ", ".alter table {name} with folder="),
+    ),
+    *_in(
+        "kinds/kusto/function.py",
+        (GRAMMAR, CASES),
+        ("options without WITH", 'f" with ({properties})"', 'f" ({properties})"'),
+    ),
+    *_in(
+        "kinds/arm/cluster_role.py",
+        (ARM, CASES),
+        ("a principal of another kind", '"principalType": "App"', '"principalType": "ServicePrincipal"'),
+    ),
+]
+
 _PLANES: list[Mutation] = [
     *_in(
+        "planes/kusto.py",
+        ("planes/test_plane_kusto.py",),
+        ("reads do not say that they only read", '"request_readonly", True', '"request_readonly", False'),
+    ),
+    *_in(
         "planes/acl.py",
-        ("tests/planes/test_plane_acl.py",),
+        ("planes/test_plane_acl.py",),
         ("the mask is not widened", "result[mask] = _union([result[mask], *needed])", "result[mask] = result[mask]"),
         ("a default list has no owner", 'for kind in ("user", "group", "other"):', 'for kind in ("group", "other"):'),
     ),
     *_in(
         "planes/arm_identity.py",
-        (ARM, "tests/planes/test_plane_arm.py", "tests/planes/test_planes_on_sandbox.py"),
+        (ARM, "planes/test_plane_arm.py", "planes/test_planes_on_sandbox.py"),
         ("the type forgets the system identity", '(["SystemAssigned"] if SYSTEM in after else [])', "[]"),
         ("If-Match is not sent", "if etag else {}", "if not etag else {}"),
         ("ids are compared with their letter case", "held = {key.lower(): key for", "held = {key: key for"),
@@ -181,17 +236,37 @@ _PLANES: list[Mutation] = [
 
 _ANSWERED: list[Mutation] = [
     *_in(
+        "sandbox/body.py",
+        ("sandbox/fuzz",),
+        ("half a surrogate pair is let in", "    if escaped:", "    if not escaped:"),
+    ),
+    *_in(
+        "sandbox/dfs.py",
+        ("sandbox/fuzz", "sandbox/dfs"),
+        ("a refusal has its code in the body only", '{"x-ms-error-code": refusal.code}', "{}"),
+    ),
+    *_in(
+        "sandbox/kusto/service.py",
+        (FACTS, KUSTO),
+        ("a request that only reads may write", "if _only_reads(properties) and", "if not properties and"),
+    ),
+    *_in(
+        "sandbox/kusto/answers.py",
+        (JAVASCRIPT, KUSTO, "planes/test_planes_on_sandbox.py"),
+        ("a query's answer has no primary result", 'frame(1, "PrimaryResult", ', 'frame(1, "SecondaryResult", '),
+    ),
+    *_in(
+        "sandbox/kusto/grammar/shared.lark",
+        (DIFFERENTIAL,),
+        ("a text is a type", 'WORD_STRING: "string"\n', ""),
+    ),
+    *_in(
         "sandbox/arm/clusters.py",
         (ARM,),
         (
             "a cluster has no location",
             '        "location": document.get("location", "West Europe"),\n        "tags"',
             '        "tags"',
-        ),
-        (
-            "a state that the contract does not have",
-            '"state": document.get("state", "Running")',
-            '"state": document.get("state", "Up")',
         ),
         ("a field that the contract does not have", '"stateReason": ""', '"stateReasons": ""'),
         (
@@ -228,6 +303,11 @@ _ANSWERED: list[Mutation] = [
             '"percentComplete": 100.0 if done else 50.0',
             '"percentComplete": "all" if done else "half"',
         ),
+    ),
+    *_in(
+        "sandbox/inventory.py",
+        (ARM,),
+        ("a state that the contract does not have", 'entry.get("state", "Running")', 'entry.get("state", "Up")'),
     ),
     *_in(
         "sandbox/arm/errors.py",
@@ -276,20 +356,29 @@ _ANSWERED: list[Mutation] = [
 ]
 
 _DECLARED = re.compile(r'columns\(\s*f?"([^"{]+)"')
-SEED, DRAWN = 20261124, 8
+_WORD = re.compile(r"[a-z]{4,}")
+SEED, EACH = 20261124, 8
+DRAWN = 2 * EACH
 
 
-def drawn(seed: int = SEED, count: int = DRAWN) -> Iterator[Mutation]:
-    """``count`` declarations of answers' columns, each with one column renamed, left out, moved or retyped."""
+def drawn(seed: int = SEED) -> Iterator[Mutation]:
+    """Columns of answers, each renamed, moved or retyped, and words of commands, misspelled."""
     rng = random.Random(seed)
-    places = [
+    columns = [
         (file.relative_to(PACKAGE).as_posix(), found[1])
         for file in sorted((PACKAGE / "sandbox" / "kusto").glob("*.py"))
         for found in _DECLARED.finditer(file.read_text("utf-8"))
         if found[1].count(":") > 2 and file.read_text("utf-8").count(found[1]) == 1
     ]
-    for file, declared in sorted(rng.sample(places, min(count, len(places)))):
+    for file, declared in sorted(rng.sample(columns, EACH)):
         yield _spoiled(file, declared, rng)
+    commands = [
+        (one.file, one.parts[0])
+        for one in templates()
+        if (PACKAGE / one.file).read_text("utf-8").count(one.parts[0]) == 1 and _WORD.search(one.parts[0])
+    ]
+    for file, command in sorted(rng.sample(commands, EACH)):
+        yield _misspelled(file, command, rng)
 
 
 def _spoiled(file: str, declared: str, rng: random.Random) -> Mutation:
@@ -302,13 +391,20 @@ def _spoiled(file: str, declared: str, rng: random.Random) -> Mutation:
     else:
         columns[at] = f"{name}s:{kind}" if how == "renamed" else f"{name}:{'long' if kind == 'string' else 'string'}"
     tail = declared[len(declared.rstrip(" ,")) :]
-    return Mutation(file, f"column {name} is {how}", declared, ", ".join(columns) + tail, (COLUMNS,))
+    return Mutation(file, f"column {name} is {how}", declared, ", ".join(columns) + tail, (COLUMNS, KUSTO))
+
+
+def _misspelled(file: str, command: str, rng: random.Random) -> Mutation:
+    found = rng.choice(list(_WORD.finditer(command)))
+    wrong = found[0][1:] + found[0][0]
+    spoiled = command[: found.start()] + wrong + command[found.end() :]
+    return Mutation(file, f"'{found[0]}' is '{wrong}' in '{command.strip()}'", command, spoiled, (TEMPLATES, GRAMMAR))
 
 
 _REMEMBERED: list[Mutation] = [
     *_in(
         "ledger/judge.py",
-        ("tests/ledger/test_laws.py",),
+        ("ledger/test_laws.py",),
         ("a write that nobody saw end is forgotten", "if entry.event == TRIED:", "if not entry.event:"),
         ("a rotated secret is not seen", "now is not None and now != entry.written[name]", "now is None"),
         (
@@ -319,7 +415,7 @@ _REMEMBERED: list[Mutation] = [
     ),
     *_in(
         "ledger/seal.py",
-        ("tests/ledger/test_laws.py", "tests/ledger/test_seal.py"),
+        ("ledger/test_laws.py", "ledger/test_seal.py"),
         ("a secret gets a hash without a key", "if not self.key and holds_secret(value):", "if not value:"),
         (
             "equal secrets look equal everywhere",
@@ -329,17 +425,17 @@ _REMEMBERED: list[Mutation] = [
     ),
     *_in(
         "ledger/rows.py",
-        ("tests/ledger/test_laws.py",),
+        ("ledger/test_laws.py",),
         ("lines before damage are believed", "place > damaged and row.event in EVENTS", "row.event in EVENTS"),
     ),
     *_in(
         "ledger/book.py",
-        ("tests/ledger/test_laws.py",),
+        ("ledger/test_laws.py",),
         ("two applies at once both know best", "if _ref(row) in contested else row", "if _ref(row) == () else row"),
     ),
     *_in(
         "ledger/record.py",
-        ("tests/ledger/test_laws.py",),
+        ("ledger/test_laws.py",),
         (
             "what was not sent stays in doubt",
             "return self.frame.entry(at, VOID) if before is None else before",
@@ -348,17 +444,22 @@ _REMEMBERED: list[Mutation] = [
     ),
     *_in(
         "ledger/owners.py",
-        ("tests/ledger/test_ownership.py",),
+        ("ledger/test_ownership.py",),
         ("the first owner stays one for ever", "owner[ref] = entry", "owner.setdefault(ref, entry)"),
     ),
     *_in(
         "ledger/file.py",
-        ("tests/ledger/test_file.py",),
+        ("ledger/test_file.py",),
         ("a piece of a line stays in the middle", "if whole < size:", "if whole > size:"),
     ),
 ]
 
 
+def listed() -> list[Mutation]:
+    """The mistakes that somebody thought of."""
+    return [*_RENDERED, *_AROUND, *_PLANES, *_ANSWERED, *_REMEMBERED]
+
+
 def every() -> list[Mutation]:
-    """All mistakes, in the order of the table and then as drawn."""
-    return [*_RENDERED, *_PLANES, *_ANSWERED, *_REMEMBERED, *drawn()]
+    """All mistakes: those that somebody thought of, then those that are drawn from the code as it is."""
+    return [*listed(), *drawn()]

@@ -1,86 +1,62 @@
-"""Each mistake of the table is made in a copy of the checkout, and a test there has to fail.
+"""Each mistake of the table is made in a copy of the checkout, and the test that docs/testing.md names has to fail.
 
-``make chaos`` makes them all and prints which test caught each (the table in docs/testing.md); otherwise it
-is only held that the table still fits the code.
+``make chaos`` makes them all; otherwise it is only held that the tables fit each other and the code.
 """
 
 from __future__ import annotations
 
 import os
-import re
-import shutil
-import subprocess
-import sys
 from functools import cache
-from pathlib import Path
 
 import pytest
 
-from tests.mutations.table import PACKAGE, Mutation, every
+from tests.mutations.copied import ROOT, Copy
+from tests.mutations.page import PAGE, told
+from tests.mutations.table import DRAWN, PACKAGE, drawn, every, listed
 
 FULL = bool(os.environ.get("KXRECON_CHAOS"))
-ROOT = PACKAGE.parent
-COPIED = ("kxrecon", "tests", "schemas", "specs", "docs", "pyproject.toml", "README.md", "CHANGELOG.md")
-_CAUGHT = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
-_PASSED = re.compile(r"^\d+ passed", re.MULTILINE)
-
-
-def _id(one: Mutation) -> str:
-    return f"{one.file}: {one.what}"
-
-
-@pytest.mark.parametrize("mutation", every(), ids=_id)
-def test_the_table_fits_the_code(mutation):
-    assert (PACKAGE / mutation.file).read_text("utf-8").count(mutation.old) == 1
-    assert mutation.old != mutation.new
-    assert all((ROOT / path).exists() for path in mutation.tests)
-
-
-def run(folder: Path, tests: tuple[str, ...]) -> str:
-    """The test that fails first in a copy of the checkout; empty if all pass."""
-    # The copy's package comes before the installed one: its root is the first place where modules are looked for.
-    environ = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
-    environ.pop("KXRECON_CHAOS", None)
-    command = [sys.executable, "-m", "pytest", "-x", "--tb=no", *tests]
-    ran = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=600)
-    found = _CAUGHT.search(ran.stdout)
-    # Not the exit code: .NET's runtime may end a process that succeeded with one of its own.
-    told = f"exit code {ran.returncode}\n{ran.stdout[-2000:]}{ran.stderr[-2000:]}"
-    assert found or _PASSED.search(ran.stdout), told
-    return found[1] if found else ""
 
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
-    """A copy of the checkout: the checkout itself is never touched."""
-    folder = tmp_path_factory.mktemp("mutations")
-    for name in COPIED:
-        path = ROOT / name
-        if path.is_dir():
-            shutil.copytree(path, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".kxrecon"))
-        elif path.exists():
-            shutil.copy(path, folder / name)
-    return folder
+    return Copy.made(tmp_path_factory.mktemp("mutations"))
 
 
 @cache
-def _passes(folder: Path, tests: tuple[str, ...]) -> bool:
-    assert run(folder, tests) == ""
+def _passes(copy, tests):
+    assert copy.failing(*tests) == ""
     return True
 
 
+def asked_of(mutation):
+    """The test that the page names, or all that are asked about the place."""
+    named = told().get((mutation.file, mutation.what))
+    return (named,) if named else mutation.tests
+
+
+@pytest.mark.parametrize("mutation", every(), ids=str)
+def test_the_table_fits_the_code(mutation):
+    assert (PACKAGE / mutation.file).read_text("utf-8").count(mutation.old) == 1
+    assert mutation.old != mutation.new
+    assert all((ROOT / "tests" / path).exists() for path in mutation.tests)
+
+
+def test_the_page_lists_each_mistake_with_a_test_that_is_there():
+    assert list(told()) == [(one.file, one.what) for one in listed()]
+    for one in listed():
+        file, _, name = told()[one.file, one.what].partition("::")
+        assert any(file.startswith(path) for path in one.tests), (one.what, file)
+        assert f"def {name}(" in (ROOT / "tests" / file).read_text("utf-8"), (one.what, name)
+
+
+def test_as_many_are_drawn_as_the_page_says():
+    assert len(list(drawn())) == DRAWN
+    assert f"{DRAWN} more are drawn" in PAGE.read_text("utf-8")
+
+
 @pytest.mark.skipif(not FULL, reason="make chaos")
-@pytest.mark.parametrize("mutation", every(), ids=_id)
-def test_a_mistake_is_caught(copy, mutation, record_property):
-    assert _passes(copy, mutation.tests)
-    place = copy / "kxrecon" / mutation.file
-    right = place.read_text("utf-8")
-    place.write_text(right.replace(mutation.old, mutation.new), "utf-8")
-    try:
-        caught = run(copy, mutation.tests)
-    finally:
-        place.write_text(right, "utf-8")
-    record_property("mistake", f"{mutation.file}: {mutation.what}")
-    record_property("caught by", caught)
-    print(f"| `{mutation.file}` | {mutation.what} | {caught} |")
-    assert caught, f"no test noticed: {mutation.what} ({mutation.file})"
+@pytest.mark.parametrize("mutation", every() if FULL else [None], ids=str)
+def test_a_mistake_is_caught(copy, mutation):
+    assert _passes(copy, asked_of(mutation))
+    with copy.spoiled(mutation):
+        assert copy.failing(*asked_of(mutation)), f"python -m tests.mutations '{mutation.what}' finds a test that is"

@@ -109,6 +109,10 @@ def firewall(**rules):
     return move
 
 
+def rule_for_the_cluster(estate):
+    firewall(bypass="None", resourceAccessRules=[{"resourceId": estate.spec.scope.cluster_id.upper()}])(estate)
+
+
 def outbound(estate):
     names = ["*.core.windows.net", "contoso.database.windows.net"]
     estate.change("cluster", URI, properties={"restrictOutboundNetworkAccess": "Enabled", "allowedFqdnList": names})
@@ -152,6 +156,7 @@ WAYS = {
     "at-subscription": role_is("Storage Blob Data Contributor", "/resourcegroups"),
     "role-by-group": role_is("Storage Blob Data Contributor", group=True),
     "trusted": firewall(bypass="Metrics, AzureServices"),
+    "rule": rule_for_the_cluster,
     "outbound": outbound,
     "callout-elsewhere": callout("external_data", "elsewhere", "false"),
     "callout-other-type": callout("kusto", ".*", "false"),
@@ -168,3 +173,11 @@ def test_every_way_to_satisfy_a_link_counts(estate, way):
     assert not any(estate.oracle(name) for name in names), [estate.oracle(name) for name in names]
     found = chains(estate.survey())
     assert {one.export: one.first_broken for one in found if one.first_broken} == {}
+
+
+def test_a_rule_for_the_cluster_is_doubted_where_a_run_was_refused(estate):
+    firewall(bypass="None")(estate)
+    assert not estate.tick("EventsToBlob").succeeded
+    rule_for_the_cluster(estate)
+    [told] = [link for link in estate.chain("EventsToBlob").links if link.name == "network"]
+    assert told.verdict == "unknown" and "last run was refused" in told.evidence

@@ -151,7 +151,7 @@ def describe(world: World, uri: str, document: Document) -> Document:
     busy = operations.running(world, uri)
     host = urlsplit(uri).netloc
     properties: Document = {
-        "state": document.get("state", "Running"),
+        "state": document["state"],
         "provisioningState": "Running" if busy else "Succeeded",
         "uri": uri,
         "dataIngestionUri": f"https://ingest-{host}",

@@ -60,6 +60,11 @@ CLASSES = {
         " assert-schema"
     ),
 }
+# No values, and no names of what is called; names of new columns they may be (extend has = 1).
+RESERVED = (
+    CLASSES["OPERATOR"] | CLASSES["LISTED"] | _words("where project union by asc desc to of set print search find")
+)
+NAMES = re.compile(r"\s*=(?![=~])")
 OPENING = {"(": ")", "[": "]", "{": "}"}
 WHOLE = {"(": "PARENS", "[": "LIST", "{": "BODY"}  # taken as one piece where the parser wants that
 
@@ -227,6 +232,8 @@ class KustoLexer(Lexer):
         kind, value = str(match.lastgroup), match.group()
         if kind in ("WORD", "MARK"):
             keyword = self._kind(value, taken)
+            if keyword is None and "LONG" in taken and value in RESERVED and not NAMES.match(match.string, match.end()):
+                raise Unreadable(f"unexpected '{value}'", match.start())
             if keyword is None:
                 keyword = self._words.get(value, "MARK") if kind == "MARK" else "NAME"
             return keyword, value, match.end()

@@ -34,6 +34,15 @@ def variants(command: str, each: int = 3) -> Iterator[tuple[str, str]]:
             yield "truncate", text
 
 
+def piecewise(command: str) -> Iterator[str]:
+    """Every piece left out, and every piece twice, one at a time."""
+    pieces = PIECE.findall(command)
+    for at, piece in enumerate(pieces):
+        if not piece.isspace():
+            yield _with(pieces, at)
+            yield _with(pieces, at, piece, " ", piece)
+
+
 def _with(pieces: list[str], at: int, *new: str) -> str:
     return "".join([*pieces[:at], *new, *pieces[at + 1 :]])
 

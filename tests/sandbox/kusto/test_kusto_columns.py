@@ -63,3 +63,23 @@ def test_every_command_of_the_sandbox_is_judged():
     """But ``.show operation … details``, which answers what its operation would have."""
     judged = {parse(command).name for command in (*READS, *WRITES, *DIFFERENT)}
     assert {*service.COMMANDS, "script_run", "operation_details"} - judged == {"operation_details"}
+
+
+DESCRIBED = {
+    1: ("Value:string",),
+    2: (
+        "Timestamp:datetime Severity:int SeverityName:string StatusCode:int StatusDescription:string",
+        "Count:int RequestId:guid ActivityId:guid SubActivityId:guid ClientActivityId:string",
+    ),
+    3: ("Ordinal:long Kind:string Name:string Id:string PrettyName:string",),
+}
+"""The tables behind the first where a command is piped into a query (learn.microsoft.com, Query/management HTTP
+response): properties, status, and last what the others are."""
+
+
+@pytest.mark.parametrize("table", DESCRIBED)
+def test_what_stands_behind_a_piped_answer_is_as_documented(full, table):
+    status, body = full.send(".show tables | take 1")
+    found = body["Tables"][table]["Columns"]
+    assert status == 200 and len(body["Tables"]) == 4
+    assert [f"{one['ColumnName']}:{one['ColumnType']}" for one in found] == " ".join(DESCRIBED[table]).split()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.sandbox.kusto.commands import READS, WRITES
-from tests.sandbox.kusto.corrupt import variants
+from tests.sandbox.kusto.corrupt import piecewise, variants
 from tests.sandbox.kusto.reading import refusal
 from tests.witness.judge import CLR, judge
 from tests.witness.tally import tally
@@ -22,6 +22,11 @@ pytestmark = CLR
 TITLE = "Kusto's grammar (b): the sandbox's parsers, over documented and spoiled commands"
 VECTORS = Path(__file__).parents[2] / "vectors" / "kusto-commands.json"
 COMMANDS: list[str] = [entry["command"] for entry in json.loads(VECTORS.read_text("utf-8"))["commands"]]
+
+# What the documentation shows with one of several, or not at all.
+MORE = (
+    ".create-or-alter continuous-export ['my export'] over (T, ['U V'], W) to table X with (intervalBetweenRuns=1h) <| T",
+)
 
 # Documented, and refused by the sandbox: pattern → reason.
 REFUSED = {
@@ -70,12 +75,14 @@ def test_documented_commands_are_accepted():
 
 
 def test_what_the_grammar_refuses_is_refused():
-    whole = list(dict.fromkeys([*COMMANDS, *READS, *WRITES]))
-    spoiled = list(dict.fromkeys(text for command in whole for _, text in variants(command)))
+    whole = list(dict.fromkeys([*COMMANDS, *READS, *WRITES, *MORE]))
+    some = (text for command in whole for _, text in variants(command))
+    each = (text for command in whole if len(command) < 1500 for text in piecewise(command))
+    spoiled = list(dict.fromkeys([*some, *each]))
     accepted = [text for text in [*whole, *spoiled] if refusal(text) is None]
     lenient = [text for text in accepted if not judge(text, tokens=False).accepted]
     assert {text: None for text in lenient if reason(text, LENIENT) is None} == {}
-    assert len(spoiled) > 8000
+    assert len(spoiled) > 25_000
     counted = tally(TITLE)
     counted.count("documented commands and those of the sandbox's grammar", len(whole))
     counted.count("spoiled variants of them", len(spoiled))

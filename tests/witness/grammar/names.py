@@ -22,6 +22,8 @@ NASTY = (
     "'])//",
     "h@'x'",
     "```",
+    "ends in a tick`",
+    "`begins with one",
     "~~~",
     "// comment",
     "with (isDisabled=true)",

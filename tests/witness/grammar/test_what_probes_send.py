@@ -17,4 +17,4 @@ def test_what_probes_send_are_commands(kxrecon_sandbox):
     wrong = {text: verdict.syntax for text in texts for verdict in [judge(text, tokens=False)] if not verdict.accepted}
     assert wrong == {}
     assert {text.split()[0] for text in texts} >= {".show", ".set", ".drop", ".execute", ".delete", ".enable", ".add"}
-    tally("Microsoft's grammar, over what probes send").count("commands judged", len(texts))
+    tally("Kusto's grammar (a): what probes send").count("commands judged", len(texts))

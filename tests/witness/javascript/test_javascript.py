@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,8 @@ import pytest
 from kxrecon.sandbox.embedded import embed
 from tests.witness.arm import clients
 from tests.witness.javascript import installed
-from tests.witness.tally import tally
+from tests.witness.tally import sections, tally
 
-TITLE = "Microsoft's JavaScript SDKs"
 URI = "https://telemetry.westeurope.kusto.windows.net"
 DATABASE = "Telemetry"
 CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
@@ -134,7 +134,7 @@ def test_both_see_the_same(sandbox):
         assert seen[name] == expected[name], name
     assert seen["cluster"][3]["users"] == [clients.EXPORTER] and seen["cluster"][3]["principalId"]
     assert all(len(one["rows"]) >= 1 for one in seen["tables"].values())
-    counted = tally(TITLE)
+    counted = tally(installed.TITLE)
     counted.count("writes done by them", len(COMMANDS) + 4)
     counted.count("answers equal to those that the Python SDKs see", len(seen) - 1 + len(READS))
     counted.count("refusals with the service's own codes", 4)
@@ -145,16 +145,29 @@ def test_nothing_names_a_registry():
         assert '"resolved"' not in (installed.HERE / name).read_text("utf-8")
 
 
+@pytest.fixture
+def unheard(monkeypatch):
+    """What the report would say; it says nothing of what these tests pretend."""
+    mine = {}
+    monkeypatch.setattr("tests.witness.tally.TALLIES", mine)
+    return lambda: [line for _, lines in sections() for line in lines]
+
+
 @pytest.mark.parametrize("missing", ["node", "npm"])
-def test_without_node_the_reason_is_visible(monkeypatch, missing):
+def test_without_node_the_report_says_so(monkeypatch, unheard, missing):
     found = shutil.which
     monkeypatch.setattr(shutil, "which", lambda name: None if name == missing else found(name) or "/usr/bin/true")
     with pytest.raises(pytest.skip.Exception, match=f"{missing} is not installed"):
         installed.folder()
+    assert unheard() == [f"NOT HEARD: {missing} is not installed"]
 
 
-def test_where_npm_cannot_install_the_reason_is_visible(monkeypatch, tmp_path):
-    monkeypatch.setattr(installed, "NPM", ("node", "-e", "console.error('no network'); process.exit(1)"))
-    with pytest.raises(pytest.skip.Exception, match="could not install .*no network"):
-        installed._install(tmp_path / "wanted")
-    assert list(tmp_path.iterdir()) == []
+def test_where_npm_cannot_install_the_report_says_so(monkeypatch, unheard, tmp_path):
+    fails = (sys.executable, "-c", "import sys; sys.exit('no network')")
+    monkeypatch.setattr(installed, "NPM", fails)
+    monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/true")
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    with pytest.raises(pytest.skip.Exception, match="could not install"):
+        installed.folder()
+    assert unheard() == ["NOT HEARD: npm could not install them (no network)"]
+    assert list((tmp_path / "share").iterdir()) == []
