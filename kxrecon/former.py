@@ -107,11 +107,11 @@ def _elsewhere(uri: str, new: Mapping[str, Value], old: Mapping[str, Value]) -> 
 def stays(rotation: Rotation, grant: Entity, observed: State, old: Sequence[Ref], scope: Scope) -> str:
     """Why an old grant does not go, in words; empty if it goes."""
     if grant.owner not in (None, scope.mark):
-        return f"carries the mark {grant.owner}"
+        return f"it carries the mark {grant.owner}"
     if rotation.revoke == "none":
         return "the rotation says revoke: none"
     if grant.owner is None and rotation.revoke == "owned":
-        return "it carries no mark: revoke: all in its rotation takes it away too"
+        return "it carries no mark (revoke: all in its rotation takes it away too)"
     if grant.ref.kind == POLICY and grant.ref.name[0] == "cluster":
         return "exports of databases that this spec does not have may rely on it"
     if grant.ref.kind == USER and not _is_bare(grant.ref, observed, old):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import unified_diff
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from kxrecon.errors import UsageError
 from kxrecon.report.lines import Style, line
 
 if TYPE_CHECKING:
+    from kxrecon.report.lines import Line
     from kxrecon.rotation import Turn
     from kxrecon.spec import Spec
     from kxrecon.spec.edit import Edit
@@ -138,11 +139,21 @@ def _done(options: argparse.Namespace) -> int:
     ]
     _edit(options, edits)
     for turn in chosen:
-        show(options, [line(f"{ref} stays: {why}", "dim") for ref, why in sorted(turn.left.items())])
+        show(options, list(_stays(turn)))
         if turn.rotation.what == "identity":
             told = f"{turn.rotation.previous} is still attached to the cluster, where others may use it"
             show(options, [line(told, "dim")])
     return DONE
+
+
+def _stays(turn: Turn) -> Iterator[Line]:
+    """What stays for good, for each reason."""
+    from kxrecon.report.plan_view import name
+
+    for why in sorted(set(turn.left.values())):
+        refs = sorted(ref for ref, said in turn.left.items() if said == why)
+        yield line(f"stays, because {why}", "dim")
+        yield from (line(f"  {ref.kind} {name(ref, None, full=True)}", "dim") for ref in refs)
 
 
 def _turns(options: argparse.Namespace, spec: Spec) -> tuple[Turn, ...]:

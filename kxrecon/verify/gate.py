@@ -68,7 +68,7 @@ def wait(
         clock.sleep(min(pause, max(0.0, end - clock.now())))
         for health in look():
             one = watched.get(health.export)
-            if one is not None and one.look(health):
+            if one is not None and one.look(health) and (one.failure or 0 < one.good <= runs):
                 on_news(one)
     return [one for one in watched.values() if one.good < runs]
 

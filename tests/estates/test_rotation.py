@@ -111,7 +111,7 @@ def test_what_carries_no_mark_stays_and_is_named_unless_all_is_said(sandbox):
     made = plan(sandbox)
     (left,) = {one.message for one in made.findings if one.kind == "left-behind"}
     assert (
-        left == "belongs to exporter-old, and stays: it carries no mark: revoke: all in its rotation takes it away too"
+        left == "belongs to exporter-old, and stays: it carries no mark (revoke: all in its rotation takes it away too)"
     )
     assert too_much(made, Thresholds(0, 0)) == (), "a rotation is meant"
     path = sandbox.root / "s.yaml"
