@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from typing import Any, Final
 
 from kxrecon.errors import Problem
@@ -71,10 +71,15 @@ def _extra(error: Any) -> list[str]:
 def _field_remedy(key: str, schema: Mapping[str, Any]) -> str | None:
     known = list(schema.get("properties", {}))
     lowered = {name.lower(): name for name in known}
-    close = get_close_matches(key.lower(), list(lowered), n=1, cutoff=0.6)
+    close = get_close_matches(key.lower(), list(lowered), n=3, cutoff=0.6)
     if close:
-        return f"did you mean '{lowered[close[0]]}'?"
+        nearest = [name for name in close if _alike(key, name) == _alike(key, close[0])]
+        return f"did you mean {' or '.join(repr(lowered[name]) for name in sorted(nearest))}?"
     return f"known are {', '.join(known)}" if 0 < len(known) <= 12 else None
+
+
+def _alike(key: str, name: str) -> float:
+    return SequenceMatcher(None, key.lower(), name).ratio()
 
 
 def _missing(error: Any) -> str:

@@ -131,6 +131,7 @@ def test_a_valid_document_has_no_problems():
         (("cluster: {", "clusters: 1\ncluster: {"), ["unknown field 'clusters' (did you mean 'cluster'?)"]),
         (("targets:", "principals: [a]\ntargets:"), ["2:1", "a list is not a mapping"]),
         (("    tables:", "    tabels: {}\n    tables:"), ["unknown field 'tabels' (did you mean 'tables'?)"]),
+        (("dataFormat:", "format:"), ["unknown field 'format' (did you mean 'dataFormat' or 'pathFormat'?)"]),
         (("    tables:", "    roles: { viewer: { add: [] } }\n    tables:"), ["unknown field 'viewer' (did you mean 'viewers'?)"]),
         (("    tables:", "    managedIdentityPolicy: { system: [AutomatedFlow] }\n    tables:"), ["(did you mean 'AutomatedFlows'?)"]),
         (("cluster: {", "cluster: { identities: { system: false },"), ["false is not true: leave the line out"]),
