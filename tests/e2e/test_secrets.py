@@ -26,6 +26,7 @@ SECRETS = {
     "password": "PLANTED5;p'a\"ss{w}ord\\",
     "raw": "sv=1&sig=PLANTED6%2F%2B",
 }
+LEDGER_KEY = "PLANTED7-of-the-ledger"
 HOST = "https://contosoexport.blob.core.windows.net/events"
 
 
@@ -112,7 +113,7 @@ class Listener:
         texts["process arguments"] = subprocess.run(
             ["ps", "-eo", "args"], capture_output=True, text=True, check=True
         ).stdout
-        for name, value in SECRETS.items():
+        for name, value in {**SECRETS, "ledger": LEDGER_KEY}.items():
             for form in forms(value):
                 for place, text in texts.items():
                     assert form not in text, f"{name} is in {place}: …{text[max(0, text.index(form) - 200) :][:260]}…"
@@ -151,6 +152,43 @@ def test_no_secret_in_anything_said_or_written(listener):
     assert "PLANTED1" in written or "PLANTED5" in written or "****" in written
     assert listener.run("plan", "spec.yaml", "--sandbox") == 0
     assert listener.run("apply", "--sandbox", "--yes", "--json") == 0, listener.heard
+    listener.clean()
+
+
+AFTERWARDS = """
+plan spec.yaml --html plan.html --out again.json --handover handover
+plan spec.yaml --reassert --json
+drift spec.yaml --ignore Telemetry/Job=seen
+verify spec.yaml
+verify spec.yaml --json
+verify spec.yaml --markdown
+verify spec.yaml --html verify.html
+status spec.yaml
+status spec.yaml --json --html status.html
+status spec.yaml --openmetrics --artifacts
+graph spec.yaml --mermaid
+graph spec.yaml --dot
+graph spec.yaml --svg
+explain spec.yaml Telemetry/Job
+lint spec.yaml --connected
+permissions spec.yaml --check
+history spec.yaml --json
+rotate target spec.yaml --from sas --to https://newexport.blob.core.windows.net/events
+import --cluster https://telemetry.westeurope.kusto.windows.net --out imported
+"""
+
+
+def test_no_secret_from_any_verb_nor_the_key_of_the_ledger(listener, monkeypatch):
+    monkeypatch.setenv("KXRECON_LEDGER_KEY", LEDGER_KEY)
+    Path("spec.yaml").write_text(json.dumps({**SPEC, "ledger": {"file": "ledger.jsonl"}}))
+    assert listener.run("apply", "spec.yaml", "--sandbox", "--yes") == 0, listener.heard
+    assert listener.run("sandbox", "tick", "--times", "2", "--advance", "20m") in (0, 2), listener.heard
+    for line in AFTERWARDS.strip().splitlines():
+        before = len(listener.heard)
+        code = listener.run(*line.split(), "--sandbox")
+        assert code in (0, 1, 2) and len(listener.heard) > before, (line, code, listener.heard[-500:])
+    written = {one.name for one in listener.folder.iterdir()}
+    assert written >= {"plan.html", "verify.html", "status.html", "ledger.jsonl", "imported"}
     listener.clean()
 
 
