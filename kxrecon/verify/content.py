@@ -17,6 +17,7 @@ from kxrecon.verdicts import Fix, Link, broken, holds, unknown
 from kxrecon.verify import fixes, reads
 from kxrecon.verify.known import Known, Subject
 
+WITHOUT = "install kxrecon[kql], or ask the server with kxrecon lint --server-check"
 FORMATS = ("csv", "tsv", "json", "parquet")
 
 
@@ -51,17 +52,38 @@ def schema(subject: Subject) -> Link:
         return unknown("the query is not shown whole: it holds an obfuscated text")
     wanted: Columns = tuple(subject.table.fields.get("columns") or ())
     found = result(flow(significant(query), subject.database, subject.known.stored), _tables(subject.known))
+    if found is None or not _typed(found):
+        known, why = _spoken(query, subject)
+        found = known or found
     if found is None:
         if subject.failed_with("schema", "was not found", "syntax", "semantic", "failed to resolve"):
             return broken(f"the service says: {subject.failure}", *_mend_schema(subject))
-        return unknown("the query's result columns are more than can be derived here: kxrecon lint says more")
-    differs, typed = difference(found, wanted), all(kind for _, kind in found)
+        return unknown(f"the query's result columns are more than can be derived here: {why}")
+    differs, typed = difference(found, wanted), _typed(found)
     if differs:
         both = f"the query gives ({value('columns', found)}), the external table has ({value('columns', wanted)})"
         return broken(both if typed else differs, *_mend_schema(subject))
     if not typed:
-        return unknown("the types of the query's result columns are more than can be derived here: see kxrecon lint")
+        return unknown(f"the types of the query's result columns are more than can be derived here: {why}")
     return holds(f"the query gives ({value('columns', found)})")
+
+
+def _typed(found: Columns) -> bool:
+    return all(kind for _, kind in found)
+
+
+def _spoken(query: str, subject: Subject) -> tuple[Columns | None, str]:
+    """The columns as the language service tells them, or why it does not. It is asked last: it takes a second to
+    start, and what it does not know of, it may take for something else."""
+    if subject.known.language is None:
+        return None, WITHOUT
+    code = subject.known.language.query(query, subject.database)
+    if code.refused:
+        return None, f"the language service gave up ({code.refused})"
+    wrong = next((one for one in code.diagnostics if one.severity == "Error"), None)
+    if wrong is not None:
+        return None, f"the language service says: {wrong.message}"
+    return code.columns or None, "the language service does not know all that it reads"
 
 
 def _mend_schema(subject: Subject) -> tuple[Fix, ...]:

@@ -8,6 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from kxrecon.kinds import NAMES
+from kxrecon.lint.service import Service, available
+from kxrecon.lint.world import World
 from kxrecon.model import HIDDEN, Answers, Change, Entity, Failure, Hidden, Ref, State
 from kxrecon.scope import Scope, Target
 from kxrecon.storage_uri import locate
@@ -52,6 +54,11 @@ class Known:
     def stored(self) -> Stored:
         """Stored functions, as they are, completed by those that the spec will make."""
         return Stored(self.desired, self.observed)
+
+    @cached_property
+    def language(self) -> Service | None:
+        """Microsoft's language service over what is there; None without the extra ``kql``."""
+        return None if available() else Service(World(State(), self.observed))
 
     @cached_property
     def known_databases(self) -> frozenset[str] | None:

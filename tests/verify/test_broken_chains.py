@@ -179,6 +179,7 @@ CASES = [
     ("schema", LAKE, columns("EventsLake", "Timestamp", "Level"), True),
     ("schema", LAKE, columns("EventsLake", "Timestamp", "RegionId", "Message", "Level"), True),
     ("schema", LAKE, retyped, True),
+    ("schema", REGIONS, columns("EventsRegions", "Timestamp", "Message", "Region"), True),
     ("schema", BLOB, query(BLOB, "Events | project Timestamp, Level"), True),
     ("facts", BLOB, do(".alter table Events policy ingestiontime false"), True),
     ("facts", BLOB, do(".delete table Events policy ingestiontime"), True),
@@ -257,3 +258,20 @@ def test_no_link_of_the_healthy_estate_is_called_broken(estate):
     assert {chain.export.partition("/")[2] for chain in found} == {BLOB, LAKE, FOLDER, DWH, REGIONS}
     assert [chain.export for chain in found if chain.first_broken] == []
     assert not any(estate.oracle(one) for one in (BLOB, LAKE, FOLDER, DWH, REGIONS))
+
+
+@pytest.mark.parametrize(
+    ("without", "text", "told"),
+    [
+        (True, None, "install kxrecon[kql]"),
+        (False, 'Events | join (database("Reference").Regions) on RegionId | project Timestamp, Nope', "'Nope'"),
+        (False, 'Events | join (Elsewhere) on RegionId | project Timestamp, Region, Message', "'Elsewhere'"),
+    ],
+)  # fmt: skip
+def test_columns_that_nobody_can_tell_are_unknown_and_say_why(estate, monkeypatch, without, text, told):
+    if without:
+        monkeypatch.setattr("kxrecon.verify.known.available", lambda: "it is not here")
+    if text:
+        query(REGIONS, text)(estate)
+    [link] = [one for one in estate.chain(REGIONS).links if one.name == "schema"]
+    assert link.verdict == "unknown" and told in link.evidence

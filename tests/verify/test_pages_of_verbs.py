@@ -73,7 +73,7 @@ def test_a_plan_writes_a_page_that_names_what_applies_it(estate, run):
 def test_a_page_that_cannot_be_written_is_said_and_nothing_else_is_lost(estate, run, tmp_path):
     (tmp_path / "folder").mkdir()
     code, out, err = run("verify", str(SEED), "--html", str(tmp_path / "folder"))
-    assert code == 1 and "5 exports: 1 not fully known, 4 hold." in out
+    assert code == 1 and "5 exports: 5 hold." in out
     assert f"--html {tmp_path / 'folder'} cannot be written: Is a directory" in err
 
 
