@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -14,6 +14,7 @@ from kxrecon.report.text import change_lines, findings
 
 if TYPE_CHECKING:
     from kxrecon.hazards import Refusal
+    from kxrecon.model import Finding
     from kxrecon.plan import Plan
 
 T = TypeVar("T")
@@ -82,18 +83,17 @@ def documents(told: Sequence[Told[T]], document: Callable[[T], dict[str, Any]]) 
 
 
 def text(rows: Sequence[Row], title: str) -> Iterator[Line]:
-    """Changes grouped by the clusters that they are the same on, findings by cluster, then the table."""
+    """Changes and findings, grouped by the clusters that they are the same on, then the table."""
     yield line(f"{title} for {len(rows)} specs", "dim")
-    for names, changes in _grouped(rows).items():
+    for names, changes in _changes(rows).items():
         yield line()
         yield line(f"on {listed(names)}", "bold")
         for change in changes:
             yield from change_lines(change)
-    for row in rows:
-        if row.plan is not None and row.plan.findings:
-            yield line()
-            yield line(f"about {row.name}", "bold")
-            yield from findings(row.plan.findings)
+    for names, found in _findings(rows).items():
+        yield line()
+        yield line(f"about {listed(names)}", "bold")
+        yield from findings(found)
     yield line()
     yield from summary(rows)
 
@@ -115,16 +115,27 @@ def cells(row: Row) -> list[Any]:
     return [row.name, row.wave, row.cluster, *numbers, hazards, row.result]
 
 
-def _grouped(rows: Sequence[Row]) -> dict[tuple[str, ...], list[Change]]:
-    """The changes by the specs that have them just so, those of most specs first."""
-    found: dict[str, tuple[Change, list[str]]] = {}
+def _changes(rows: Sequence[Row]) -> dict[tuple[str, ...], list[Change]]:
+    return _shared(
+        rows, lambda plan: view.changes(plan.actions), lambda one: repr((one.ref, one.verb, view.fields(one)))
+    )
+
+
+def _findings(rows: Sequence[Row]) -> dict[tuple[str, ...], list[Finding]]:
+    return _shared(rows, lambda plan: plan.findings, lambda one: one)
+
+
+def _shared(
+    rows: Sequence[Row], parts: Callable[[Plan], Iterable[T]], key: Callable[[T], Hashable]
+) -> dict[tuple[str, ...], list[T]]:
+    """Parts of plans by the specs that have them just so, those of most specs first."""
+    found: dict[Hashable, tuple[T, dict[str, None]]] = {}
     for row in rows:
-        for change in view.changes(row.plan.actions) if row.plan else ():
-            key = repr((change.ref, change.verb, view.fields(change)))
-            found.setdefault(key, (change, []))[1].append(row.name)
-    groups: dict[tuple[str, ...], list[Change]] = {}
-    for change, names in found.values():
-        groups.setdefault(tuple(names), []).append(change)
+        for part in parts(row.plan) if row.plan else ():
+            found.setdefault(key(part), (part, {}))[1][row.name] = None
+    groups: dict[tuple[str, ...], list[T]] = {}
+    for part, names in found.values():
+        groups.setdefault(tuple(names), []).append(part)
     return dict(sorted(groups.items(), key=lambda item: (-len(item[0]), item[0])))
 
 
@@ -141,7 +152,7 @@ def markdown(rows: Sequence[Row], title: str) -> str:
 
     lines = [f"## kxrecon {title}: {len(rows)} specs", "", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
     lines += [f"| {' | '.join(visible(str(cell)) for cell in cells(row))} |" for row in rows]
-    for names, changes in _grouped(rows).items():
+    for names, changes in _changes(rows).items():
         inside = plain(one for change in changes for one in change_lines(change))
         lines += [
             "",
