@@ -45,7 +45,9 @@ def by_plan(now: Plan, saved: Plan, applied: bool) -> Iterator[Finding]:
         if planned is not None:
             origins = _planned(change, planned, saved, applied)
         elif saved.spec_digest == now.spec_digest and ref not in unsure:
-            origins = [Origin("drift", f"was as the spec says when the plan of {_when(saved)} was made, and no longer is")]
+            origins = [
+                Origin("drift", f"was as the spec says when the plan of {_when(saved)} was made, and no longer is")
+            ]
         else:
             continue
         yield from (Finding(one.side, ref, one.message) for one in origins)
@@ -56,7 +58,9 @@ def _planned(change: Change, planned: Change, saved: Plan, applied: bool) -> lis
     same = _fields(change.desired) == _fields(planned.desired)
     if applied:
         if same:
-            return [Origin("drift", f"was as the spec says when the plan of {_when(saved)} was applied, and no longer is")]
+            return [
+                Origin("drift", f"was as the spec says when the plan of {_when(saved)} was applied, and no longer is")
+            ]
         return [Origin("pending", f"changed in the spec since the plan of {_when(saved)} was applied")]
     found = [Origin("pending", f"planned on {_when(saved)}, not applied yet")]
     if fingerprint(change.observed) != fingerprint(planned.observed):
