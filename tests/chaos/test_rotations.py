@@ -146,7 +146,7 @@ def test_a_rotation_that_dies_anywhere_is_finished_by_the_next_apply(tmp_path, w
         goal, end = opened.dump(), stage(opened)
         path = stages(opened, run.instants)
         in_time([*path, end])
-        chosen = sample(list(range(len(path)))[part::SLICES], 8)
+        chosen = sample(list(range(len(path)))[part::SLICES], 3)
         print(f"{what}: {run.boundaries} boundaries, {len(path)} instants, {len(chosen)} tried here")
         for at in chosen:
             try:

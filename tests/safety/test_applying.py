@@ -38,7 +38,8 @@ def switch(phase: str, *, after: tuple[str, ...] = ()) -> Action:
 
 def applier(kusto: Kusto, *actions: Action, **more) -> Applier:
     plan = Plan("test", "https://c", "s", ("s.yaml",), "d", "now", actions)
-    return Applier(plan, {"kusto": kusto}, SCOPE, {}, workers=2, **more)
+    options = {"workers": 2, "pause": lambda seconds: None, **more}
+    return Applier(plan, {"kusto": kusto}, SCOPE, {}, **options)
 
 
 def test_what_is_as_wanted_is_not_sent_again():
