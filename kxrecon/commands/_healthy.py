@@ -112,9 +112,9 @@ def _beginning(
 ) -> list[tuple[str, Style]]:
     from kxrecon.report.status import span
 
-    said: list[tuple[str, Style]] = [
-        (f"waiting up to {span(timeout)} for {options.wait_healthy} good run(s) of {len(shown)} export(s)", "dim")
-    ]
+    runs, exports = options.wait_healthy, len(shown)
+    what = f"{runs} good run{'' if runs == 1 else 's'} of {exports} export{'' if exports == 1 else 's'}"
+    said: list[tuple[str, Style]] = [(f"waiting up to {span(timeout)} for {what}", "dim")]
     if timeout < enough:
         said.append((f"that may be too short: with these intervals {span(enough)} would be enough", "warn"))
     return said

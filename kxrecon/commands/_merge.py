@@ -58,7 +58,9 @@ def _replace(path: Path, made: Merged) -> None:
 
 
 def _lines(spec: Spec, taken: Taken, made: Merged, path: Path) -> list[str]:
-    lines = [f"added to {path}: {len(made.added)} entries{', such as ' + made.added[0] if made.added else ''}"]
+    count = len(made.added)
+    example = f", such as {made.added[0]}" if count > 1 else f": {made.added[0]}" if count else ""
+    lines = [f"added to {path}: {count} entr{'y' if count == 1 else 'ies'}{example}"]
     lines += [f"left out: {one}" for one in taken.left_out]
     lines += [f"{label} {one}" for label, what in taken.lacking.items() for one in what]
     return [*lines, f"to see what differs from {spec.name}: kxrecon plan {path}"]
