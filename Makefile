@@ -1,7 +1,7 @@
 # make demo   the whole way from a spec to a running export, on the embedded sandbox, in under two minutes
 # make test   every check: format, lint, types, layers, tests
 # make bench  seconds, memory and requests for estates of 100 to 50 000 entities
-# make chaos  every crash point, a thousand storms, two applies at once, mistakes made on purpose: about an hour
+# make chaos  every crash point, a thousand storms, two applies at once, mistakes made on purpose: an hour and a half
 # All of them make .venv first; Python 3.11 or newer is all they need.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)

@@ -19,6 +19,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+MALFORMED = (KeyError, TypeError, IndexError, ValueError, AttributeError, OverflowError, RecursionError)
+"""What code raises, an SDK's too, that meets an answer of another form than the documented one."""
+
 
 class KxreconError(Exception):
     """Base of all errors that a person can mend. ``str()`` is the whole message shown."""

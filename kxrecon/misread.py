@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
+from kxrecon.errors import MALFORMED
 from kxrecon.kinds import kind
 from kxrecon.model import Answer, Answers, Entity, Failure, Gap, Read, Reading
 from kxrecon.scope import Scope
 
 T = TypeVar("T")
-SHAPE = (KeyError, TypeError, IndexError, ValueError, AttributeError, OverflowError, RecursionError)
-"""What code raises that meets another form than the documented one."""
 
 
 def understood(name: str, answers: Answers, scope: Scope) -> list[Entity | Reading | Gap]:
-    """What a kind sees in the answers. Raises one of SHAPE for an answer that is not of its form."""
+    """What a kind sees in the answers. Raises one of MALFORMED for an answer that is not of its form."""
     found = list(kind(name).observe(answers, scope))
     for one in found:
         if not isinstance(one, Gap) and not all(type(part) is str for part in one.ref.name):
@@ -31,7 +30,7 @@ def careful(act: Callable[[], T], names: Iterable[str], known: dict[Read, Answer
     """``act``, which looks at ``known``; if that fails, once more without the answers that the kinds trip over."""
     try:
         return act()
-    except SHAPE:
+    except MALFORMED:
         for name in names:
             _leave_out(name, known, scope)
         return act()
@@ -72,7 +71,7 @@ def _trips(name: str, answers: Answers, scope: Scope) -> Exception | None:
     try:
         list(kind(name).reads(scope, answers))
         understood(name, answers, scope)
-    except SHAPE as error:
+    except MALFORMED as error:
         return error
     return None
 

@@ -97,7 +97,7 @@ def database_names(answer: Answer | None) -> list[str] | None:
     column = answer.index("DatabaseName") if isinstance(answer, Table) else None
     if not isinstance(answer, Table) or column is None:
         return None
-    return [str(row[column]) for row in answer.rows if not str(row[column]).startswith("$")]
+    return list(dict.fromkeys(str(row[column]) for row in answer.rows if not str(row[column]).startswith("$")))
 
 
 def list_databases(kusto: PlaneClient) -> list[str]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
+from kxrecon.errors import MALFORMED
 from kxrecon.kinds.kusto.managed_identity_policy import KIND as POLICY
-from kxrecon.misread import SHAPE
 from kxrecon.model import Failure, Plane, Read, State, Table
 from kxrecon.planes import PlaneClient
 from kxrecon.scope import Scope
@@ -141,7 +141,7 @@ def has(right: Right, planes: Mapping[Plane, PlaneClient]) -> tuple[Has, str]:
     """Whether the caller has a right, as far as it can be asked, and why that is not known."""
     try:
         return _ASK[right.plane](right, planes[right.plane])
-    except SHAPE as error:
+    except MALFORMED as error:
         return "unknown", f"the answer has not the documented form: {error}"[:200]
 
 

@@ -14,10 +14,10 @@ from azure.core import MatchConditions
 from azure.core.exceptions import AzureError
 from azure.core.pipeline.transport import RequestsTransport
 
-from kxrecon.errors import PlaneError
+from kxrecon.errors import MALFORMED, PlaneError
 from kxrecon.model import Answer, Read, Request
 from kxrecon.planes import WriteRefused, acl
-from kxrecon.planes.azure_errors import SHAPE_ERRORS, plane_error
+from kxrecon.planes.azure_errors import plane_error
 from kxrecon.planes.failures import masked, to_failure
 from kxrecon.planes.hosts import Cloud, is_loopback, trusted
 from kxrecon.planes.terms import IMPORTING, Terms
@@ -100,7 +100,7 @@ class AdlsPlane:
             if not acl.parse(str(found.get("acl") or "")):
                 raise ValueError("no x-ms-acl header")
             return {name: found.get(name) for name in _SHOWN}
-        except (AzureError, *SHAPE_ERRORS) as error:
+        except (AzureError, *MALFORMED) as error:
             raise plane_error(error, what) from error
 
     def _set(self, place: tuple[str, str, str], entries: str, etag: str | None) -> None:
@@ -108,7 +108,7 @@ class AdlsPlane:
         condition = {"etag": etag, "match_condition": MatchConditions.IfNotModified} if etag else {}
         try:
             self._directory(*place).set_access_control(acl=entries, **condition)
-        except (AzureError, *SHAPE_ERRORS) as error:
+        except (AzureError, *MALFORMED) as error:
             mapped = plane_error(error, f"{WRITE} {_named(*place)}")
             if mapped.status == _CHANGED_MEANWHILE:
                 mapped.permanent = False

@@ -14,13 +14,13 @@ from typing import Any
 import requests
 from azure.core.exceptions import AzureError
 
-from kxrecon.errors import PlaneError
+from kxrecon.errors import MALFORMED, PlaneError
 from kxrecon.model import Answer, Read, Request
 from kxrecon.planes import WriteRefused
 from kxrecon.planes.arm_clients import Clients
 from kxrecon.planes.arm_reads import READS
 from kxrecon.planes.arm_writes import WRITES
-from kxrecon.planes.azure_errors import SHAPE_ERRORS, plane_error
+from kxrecon.planes.azure_errors import plane_error
 from kxrecon.planes.failures import masked, to_failure
 from kxrecon.planes.hosts import Cloud
 from kxrecon.planes.terms import Terms
@@ -86,7 +86,7 @@ class ArmPlane:
             return act()
         except PlaneError:
             raise
-        except (AzureError, *SHAPE_ERRORS) as error:
+        except (AzureError, *MALFORMED) as error:
             raise plane_error(error, what) from error
 
     def _alone(self, body: Mapping[str, Any]) -> AbstractContextManager[Any]:

@@ -13,11 +13,11 @@ from typing import Any
 from azure.core import MatchConditions
 from azure.core.exceptions import AzureError
 
-from kxrecon.errors import PlaneError
+from kxrecon.errors import MALFORMED, PlaneError
 from kxrecon.planes.arm_clients import Clients
 from kxrecon.planes.arm_polling import PatientPolling, finish, still_running
 from kxrecon.planes.arm_reads import as_sent, cluster, located
-from kxrecon.planes.azure_errors import SHAPE_ERRORS, plane_error
+from kxrecon.planes.azure_errors import plane_error
 from kxrecon.planes.retry import Retry
 
 SYSTEM = "system"
@@ -99,7 +99,7 @@ def _patch(clients: Clients, resource_id: str, patch: Mapping[str, Any], etag: s
             **condition,
         )
         finish(poller, what)
-    except (AzureError, *SHAPE_ERRORS) as error:
+    except (AzureError, *MALFORMED) as error:
         raise _again_if_changed(plane_error(error, what)) from error
 
 
@@ -113,5 +113,5 @@ def _again_if_changed(error: PlaneError) -> PlaneError:
 def _get(clients: Clients, resource_id: str) -> Any:
     try:
         return cluster(clients, resource_id)
-    except (AzureError, *SHAPE_ERRORS) as error:
+    except (AzureError, *MALFORMED) as error:
         raise plane_error(error, f"clusters.get {resource_id}") from error

@@ -21,13 +21,10 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 
-from kxrecon.errors import PlaneError, Throttled, Unanswered
+from kxrecon.errors import MALFORMED, PlaneError, Throttled, Unanswered
 from kxrecon.planes.failures import masked, retry_after
 from kxrecon.planes.retry import UNREACHABLE
 from kxrecon.planes.unreachable import why
-
-SHAPE_ERRORS = (KeyError, TypeError, IndexError, ValueError, AttributeError)
-"""What an SDK's own parsing raises when an answer has not the shape of the contract."""
 
 BUSY_CODES = frozenset(
     {
@@ -68,7 +65,7 @@ def plane_error(error: Exception, what: str) -> PlaneError:
         return PlaneError(f"{what}: no token: {error}", code="NoToken")
     if isinstance(error, HttpResponseError) and error.status_code and not isinstance(error, DecodeError):
         return _answered(error, what)
-    if isinstance(error, AzureError | ValueError | KeyError | TypeError | IndexError | AttributeError):
+    if isinstance(error, (AzureError, *MALFORMED)):
         return malformed(what, error)
     raise error
 

@@ -15,7 +15,7 @@ from typing import Any
 from azure.kusto.data import ClientRequestProperties, KustoClient, KustoConnectionStringBuilder
 
 from kxrecon import __version__
-from kxrecon.errors import PlaneError
+from kxrecon.errors import MALFORMED, PlaneError
 from kxrecon.model import Answer, Read, Request, Table
 from kxrecon.planes import WriteRefused
 from kxrecon.planes.failures import literal_secrets, masked, to_failure
@@ -29,7 +29,6 @@ from kxrecon.planes.transport import Gate
 READ_LIMIT = timedelta(minutes=4)
 WRITE_LIMIT = timedelta(minutes=10)
 
-_SHAPE_ERRORS = (KeyError, TypeError, IndexError, ValueError, AttributeError)
 
 # Commands whose repetition changes nothing that the first one did not. A continuous export is looked at
 # first all the same, because whether create-or-alter keeps its cursor is documented nowhere.
@@ -111,7 +110,7 @@ class KustoPlane:
             return _table(send(database or None, text, self._properties(read_only)), what)
         except KustoError as error:
             raise plane_error(error, what, self._gate.latest) from error
-        except _SHAPE_ERRORS as error:
+        except MALFORMED as error:
             raise self._unreadable(error, what) from error
 
     def _unreadable(self, error: Exception, what: str) -> PlaneError:

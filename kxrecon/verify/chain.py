@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from kxrecon import kql
-from kxrecon.misread import SHAPE
+from kxrecon.errors import MALFORMED
 from kxrecon.model import Ref
 from kxrecon.report.values import value
 from kxrecon.verdicts import Chain, Fix, Link, broken, holds, unknown
@@ -69,7 +69,7 @@ def _judged(name: str, judge: Callable[[], Link]) -> Link:
     """One link. An answer that has not the documented form proves nothing, and hides no other link."""
     try:
         return replace(judge(), name=name)
-    except SHAPE as error:
+    except MALFORMED as error:
         what = f"it has no {error}" if isinstance(error, KeyError) else str(error)
         return replace(unknown(f"what was answered about the {name} cannot be understood: {what[:200]}"), name=name)
 

@@ -326,6 +326,14 @@ def test_resource_graph_is_read_to_its_last_page(plane):
     assert fake.asked[1].body["options"]["$skipToken"] == "t2"
 
 
+@pytest.mark.parametrize("total", [float("inf"), float("nan"), 1e400, [], "many"])
+def test_a_number_that_is_none_is_a_failed_read_that_names_it(plane, total):
+    page = {"totalRecords": total, "count": 1, "resultTruncated": "false", "data": [{"id": ACCOUNT}]}
+    with serving(Script(Answered(body=page))) as fake:
+        found = plane(fake).read(Read("arm", "", "resources.query", (("subscriptions", "s1"), ("query", "resources"))))
+    assert isinstance(found, Failure) and "resources.query" in found.message
+
+
 def test_lists_follow_their_pages_and_answer_rest_names(plane):
     def row(number):
         properties = {

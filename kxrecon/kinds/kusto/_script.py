@@ -7,7 +7,7 @@ told. Source: learn.microsoft.com, .show database schema as csl script.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from kxrecon.kql import unquote
 from kxrecon.model import Answer, Table
@@ -33,8 +33,8 @@ def export_identities(answer: Answer | None) -> Mapping[str, str | None] | None:
     for row in answer.rows:
         text = row[column]
         if isinstance(text, str) and "continuous-export" in text:
-            for start in _EXPORT.finditer(text):
-                found.setdefault(_meant(start), _identity(text, start.end()))
+            for start, end in _commands(text):
+                found.setdefault(_meant(start), _identity(text, start.end(), end))
     return found if any(found.values()) else None
 
 
@@ -42,8 +42,15 @@ def _meant(found: re.Match[str]) -> str:
     return unquote(found["quoted"]) if found["quoted"] else found["plain"]
 
 
-def _identity(text: str, start: int) -> str | None:
-    """The ``managedIdentity`` property of the command that goes on at ``start``, before its query begins."""
-    head = text[start:].partition("<|")[0]
-    found = _IDENTITY.search(head)
+def _commands(text: str) -> Iterator[tuple[re.Match[str], int]]:
+    """Where each export begins, and where the next one does: nothing is looked through twice, however long it is."""
+    starts = list(_EXPORT.finditer(text))
+    ends = (*(one.start() for one in starts[1:]), len(text))
+    yield from zip(starts, ends, strict=False)
+
+
+def _identity(text: str, start: int, end: int) -> str | None:
+    """The ``managedIdentity`` property of the command between the two places, before its query begins."""
+    query = text.find("<|", start, end)
+    found = _IDENTITY.search(text, start, query if query >= 0 else end)
     return _meant(found).lower() if found else None
