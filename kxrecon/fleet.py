@@ -1,7 +1,8 @@
 """Many specs at once: which files make one spec, which wave it belongs to, and which shard looks after it.
 
-A folder is a fleet: every spec in it that names a cluster. Several files are one fleet, too, if more than one
-of them names a cluster by itself; files that name none are merged over the one before them, as ever.
+A folder is a fleet: every spec in it that names a cluster, or that cannot be read, so that loading tells why. Several
+files are one fleet, too, if more than one of them names a cluster by itself; files that name none are merged over the
+one before them, as ever.
 """
 
 from __future__ import annotations
@@ -57,10 +58,16 @@ def members(paths: Sequence[str], given: Mapping[str, str], environ: Mapping[str
 
 def _in_folder(folder: Path, cluster: Callable[[str], tuple[str, int]]) -> list[str]:
     paths = sorted(one for one in folder.iterdir() if one.suffix in (".yaml", ".yml") and one.name[0] != ".")
-    found = [str(one) for one in paths if cluster(str(one))[0]]
+    found = [one for one in map(str, paths) if cluster(one)[0] or _is_unreadable(one)]
     if not found:
         raise UsageError(f"{folder} holds no spec that names a cluster")
     return found
+
+
+def _is_unreadable(file: str) -> bool:
+    from kxrecon.spec.files import read
+
+    return bool(read([file])[1])
 
 
 def _cluster(files: Sequence[str], given: Mapping[str, str], environ: Mapping[str, str]) -> tuple[str, int]:

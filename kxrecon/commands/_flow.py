@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kxrecon.commands import _gate, _ledger
@@ -33,6 +34,16 @@ def load(options: argparse.Namespace, files: Sequence[str] | None = None) -> Spe
     from kxrecon.spec import load
 
     return load(files or options.specs, variables=variable_values(options.variables))
+
+
+def groups(options: argparse.Namespace) -> list[Sequence[str]]:
+    """The files of each spec that the command line means, for verbs that look at one after the other."""
+    if len(options.specs) == 1 and not Path(options.specs[0]).is_dir():
+        return [options.specs]  # the usual case imports nothing more, and is read once
+    from kxrecon.commands import _fleet
+
+    found = _fleet.fleet(options, options.specs)
+    return [options.specs] if found is None else [member.files for member in found]
 
 
 def surroundings(spec: Spec) -> Scope:

@@ -6,6 +6,9 @@ Offline unless asked to read the cluster (``--connected``) or to let it judge (`
 from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kxrecon.commands import _flow, _gate, _options
@@ -31,30 +34,53 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--strict", action="store_true", help="exit 1 for warnings too")
     parser.add_argument("--connected", action="store_true", help="read what is there first; writes nothing")
     _options.server_check(parser)
+    parser.set_defaults(shard=None)
 
 
 def run(options: argparse.Namespace) -> int:
     """0 without errors, 1 with one (with --strict: with a warning); notes never fail."""
-    from kxrecon.report import lint as report
-
     if options.list:
         from kxrecon.lint import rules
+        from kxrecon.report import lint as report
 
         show(options, report.listed(rules()))
         return DONE
     if not options.specs:
         raise UsageError("which spec? kxrecon lint SPEC, or --list")
-    spec = _flow.load(options)
-    checked = _connected(options, spec) if _asks(options) else findings(spec)
-    found = placed(spec, checked)
-    if options.json:
-        write(report.as_json(found, checked))
-    elif options.markdown:
-        write(report.as_markdown(found, checked))
-    else:
-        show(options, report.text(found, checked))
+    told = [_Told(files, *_checked(options, files)) for files in _flow.groups(options)]
+    _tell(options, told)
     failing = {"error", "warning"} if options.strict else {"error"}
-    return FAILED if any(one.severity in failing for one in checked.findings) else DONE
+    return FAILED if any(finding.severity in failing for one in told for finding in one.checked.findings) else DONE
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    files: Sequence[str]
+    found: list[tuple[Lint, Place | None]]
+    checked: Checked
+
+
+def _checked(options: argparse.Namespace, files: Sequence[str]) -> tuple[list[tuple[Lint, Place | None]], Checked]:
+    spec = _flow.load(options, files)
+    checked = _connected(options, spec) if _asks(options) else findings(spec)
+    return placed(spec, checked), checked
+
+
+def _tell(options: argparse.Namespace, told: Sequence[_Told]) -> None:
+    from kxrecon.report import lint as report
+    from kxrecon.report.lines import line
+
+    if options.json:
+        records = [json.loads(report.as_json(one.found, one.checked)) for one in told]
+        several = {"specs": [{"files": list(one.files), **record} for one, record in zip(told, records, strict=True)]}
+        write(json.dumps(several if len(told) > 1 else records[0], indent=2, ensure_ascii=False) + "\n")
+        return
+    for one in told:
+        named = ", ".join(one.files) if len(told) > 1 else ""
+        if options.markdown:
+            write((f"### {named}\n\n" if named else "") + report.as_markdown(one.found, one.checked))
+        else:
+            show(options, [*([line(named, "bold")] if named else []), *report.text(one.found, one.checked)])
 
 
 def _asks(options: argparse.Namespace) -> bool:

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kxrecon.commands import _flow, _options
@@ -22,17 +23,45 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Specs, variables, output."""
     _options.specs(parser)
     _options.output(parser, markdown=False)
+    parser.set_defaults(shard=None)
 
 
 def run(options: argparse.Namespace) -> int:
-    """0 if the spec can be planned and nothing is known that the service refuses, 1 if it has errors."""
+    """0 if each spec can be planned and nothing is known that the service refuses, 1 if one has errors."""
+    told = [_Verdict(files, *_judged(options, files)) for files in _flow.groups(options)]
+    if options.json:
+        records = [one.record() for one in told]
+        several = {"valid": all(one["valid"] for one in records), "specs": records}
+        write(json.dumps(several if len(told) > 1 else records[0], indent=2) + "\n")
+    else:
+        for one in told:
+            show(options, report.text(one.problems, one.entities, one.files))
+            if one.entities is None:
+                named = f"{', '.join(one.files)}: " if len(told) > 1 else ""
+                sys.stderr.write(f"kxrecon: {named}{report.count(one.problems)}\n")
+    return FAILED if any(one.entities is None for one in told) else DONE
+
+
+def _judged(options: argparse.Namespace, files: Sequence[str]) -> tuple[Sequence[Problem], int | None]:
+    """What is wrong with one spec, and how many entities it has; None if it cannot be used."""
     try:
-        spec = _flow.load(options)
+        spec = _flow.load(options, files)
     except SpecError as error:
-        return _tell(options, error.problems, None)
+        return error.problems, None
     problems = [*spec.notes, *_lint(spec)]
     wrong = any(one.severity == "error" for one in problems)
-    return _tell(options, problems, None if wrong else len(spec.desired.entities))
+    return problems, None if wrong else len(spec.desired.entities)
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    files: Sequence[str]
+    problems: Sequence[Problem]
+    entities: int | None
+
+    def record(self) -> dict[str, Any]:
+        problems = [_record(one) for one in self.problems]
+        return {"files": list(self.files), "valid": self.entities is not None, "problems": problems}
 
 
 def _lint(spec: Spec) -> list[Problem]:
@@ -43,18 +72,6 @@ def _lint(spec: Spec) -> list[Problem]:
         Problem(f"{one.code} {one.message}", one.path, place, one.entity, one.remedy, one.severity)
         for one, place in lint.placed(spec, lint.findings(spec, deep=False))
     ]
-
-
-def _tell(options: argparse.Namespace, problems: Sequence[Problem], entities: int | None) -> int:
-    if options.json:
-        write(
-            json.dumps({"valid": entities is not None, "problems": [_record(one) for one in problems]}, indent=2) + "\n"
-        )
-    else:
-        show(options, report.text(problems, entities, options.specs))
-        if entities is None:
-            sys.stderr.write(f"kxrecon: {report.count(problems)}\n")
-    return FAILED if entities is None else DONE
 
 
 def _record(problem: Problem) -> dict[str, Any]:

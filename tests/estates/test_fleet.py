@@ -30,7 +30,8 @@ def run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 
     def run(*argv):
-        code = cli.main([*argv, "--sandbox"])
+        offline = argv[0] in ("validate", "lint", "schema")
+        code = cli.main([*argv, *([] if offline else ["--sandbox"])])
         captured = capsys.readouterr()
         return code, captured.out, captured.err
 
@@ -232,3 +233,32 @@ def test_clusters_are_read_at_the_same_time(run, monkeypatch):
 
     monkeypatch.setattr(_flow, "plan_over", plan_over)
     assert run("plan", "fleet", "--json")[0] == 0
+
+
+def test_validate_and_lint_look_at_each_spec_of_a_folder(run):
+    member("east")
+    member("west", text=QUICKSTART.replace("dataFormat: parquet", "dataFormat: parkett"))
+    code, out, err = run("validate", "fleet")
+    assert code == 1 and "fleet/east.yaml: valid" in out and "fleet/west.yaml:" in out
+    assert "fleet/west.yaml: 1 error" in err
+    code, out, _ = run("validate", "fleet", "--json")
+    document = json.loads(out)
+    assert code == 1 and document["valid"] is False
+    assert [one["valid"] for one in document["specs"]] == [True, False]
+    member("west")
+    assert run("validate", "fleet/east.yaml", "fleet/west.yaml")[0] == 0
+    code, out, _ = run("lint", "fleet")
+    assert code == 0 and out.count("no findings") == 2 and "fleet/west.yaml" in out
+    assert [one["files"] for one in json.loads(run("lint", "fleet", "--json")[1])["specs"]] == [
+        ["fleet/east.yaml"],
+        ["fleet/west.yaml"],
+    ]
+    assert run("lint", "fleet", "--markdown")[1].count("### fleet/") == 2
+
+
+def test_a_file_of_a_folder_that_cannot_be_read_is_not_passed_over(run):
+    member("east")
+    member("west", text="cluster: [\n")
+    for verb in ("validate", "drift", "plan"):
+        code, out, _ = run(verb, "fleet")
+        assert code == 1 and "fleet/west.yaml:3:1: error: not valid YAML" in out, verb
