@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """A spec, where, output."""
     _options.specs(parser)
+    parser.set_defaults(shard=None)
     _options.surroundings(parser)
     _options.output(parser, markdown=False)
     _ledger.arguments(parser)
@@ -35,6 +36,10 @@ def _number(text: str) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """0, however the applies ended."""
+    return _flow.each(options, _one)
+
+
+def _one(options: argparse.Namespace) -> int:
     spec = _flow.load(options)
     with planes(options, spec, spec.scope, read_only=True) as clients:
         book = _ledger.opened(options, spec, clients)

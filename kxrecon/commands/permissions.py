@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Specs, whether to ask, where, output."""
     _options.specs(parser)
+    parser.set_defaults(shard=None)
     parser.add_argument("--check", action="store_true", help="ask each service whether you have them")
     _options.surroundings(parser)
     _options.output(parser, markdown=False)
@@ -29,6 +30,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """0; with --check 2 if a right is missing."""
+    return _flow.each(options, _one)
+
+
+def _one(options: argparse.Namespace) -> int:
     from kxrecon.derive import derive
     from kxrecon.permissions import rights
 

@@ -262,3 +262,15 @@ def test_a_file_of_a_folder_that_cannot_be_read_is_not_passed_over(run):
     for verb in ("validate", "drift", "plan"):
         code, out, _ = run(verb, "fleet")
         assert code == 1 and "fleet/west.yaml:3:1: error: not valid YAML" in out, verb
+
+
+def test_permissions_and_history_go_through_a_folder_and_past_a_spec_that_fails(run):
+    member("east")
+    member("west", text="cluster: [\n")
+    for verb, *more in (("permissions",), ("history", "--ledger", "file:ledger.jsonl")):
+        code, out, _ = run(verb, "fleet", *more)
+        assert code == 1 and "fleet/east.yaml" in out and "fleet/west.yaml:3:1: error: not valid YAML" in out, verb
+    member("west")
+    code, out, _ = run("permissions", "fleet")
+    assert code == 0 and out.count("to apply") == 2
+    assert "name one" in run("permissions", "fleet", "--json")[2]
