@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from azure.kusto.data._cloud_settings import CloudSettings
 from hypothesis import settings
 
 from tests.witness import tally
@@ -52,6 +53,12 @@ def _ear():
 
     with Watch().watching() as watch:
         yield watch
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    """azure-kusto-data remembers a cluster by host and port, and ports come again: a later test's cluster is another."""
+    CloudSettings._cloud_cache.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kxrecon.commands import _gate, _ledger
-from kxrecon.commands._exit import FAILED
 from kxrecon.commands._files import JOURNAL
 from kxrecon.commands._options import variable_values
-from kxrecon.commands._terminal import show
 from kxrecon.commands._wire import planes, wire_name
-from kxrecon.errors import KxreconError, UsageError
 from kxrecon.model import Finding
-from kxrecon.report.lines import line, wrapped
 from kxrecon.uncollected import uncollected
 
 if TYPE_CHECKING:
@@ -38,37 +33,6 @@ def load(options: argparse.Namespace, files: Sequence[str] | None = None) -> Spe
     from kxrecon.spec import load
 
     return load(files or options.specs, variables=variable_values(options.variables))
-
-
-def groups(options: argparse.Namespace) -> list[Sequence[str]]:
-    """The files of each spec that the command line means, for verbs that look at one after the other."""
-    if len(options.specs) == 1 and not Path(options.specs[0]).is_dir():
-        return [options.specs]  # the usual case imports nothing more, and is read once
-    from kxrecon.commands import _fleet
-
-    found = _fleet.fleet(options, options.specs)
-    return [options.specs] if found is None else [member.files for member in found]
-
-
-def each(options: argparse.Namespace, one: Callable[[argparse.Namespace], int]) -> int:
-    """A verb for each spec that the command line means, below its name; the worst exit code. One that fails is told,
-    and the others go on."""
-    found = groups(options)
-    if len(found) == 1:
-        return one(argparse.Namespace(**{**vars(options), "specs": list(found[0])}))
-    if options.json:
-        raise UsageError("--json is about one spec: name one")
-    from kxrecon.commands import _fleet
-
-    codes = []
-    for files in found:
-        show(options, [line(", ".join(files), "bold")])
-        try:
-            codes.append(one(argparse.Namespace(**{**vars(options), "specs": list(files)})))
-        except KxreconError as error:
-            show(options, wrapped(str(error), "warn", indent=4))
-            codes.append(FAILED)
-    return _fleet.worst(codes)
 
 
 def surroundings(spec: Spec) -> Scope:

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
-from kxrecon.commands import _flow, _ledger, _options
-from kxrecon.commands._exit import DONE
-from kxrecon.commands._terminal import show, write
+from kxrecon.commands import _each, _flow, _ledger, _options
 from kxrecon.commands._wire import planes
 from kxrecon.errors import UsageError
-
-if TYPE_CHECKING:
-    from kxrecon.ledger.rows import Run
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,10 +29,12 @@ def _number(text: str) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """0, however the applies ended."""
-    return _flow.each(options, _one)
+    return _each.each(options, _look)
 
 
-def _one(options: argparse.Namespace) -> int:
+def _look(options: argparse.Namespace) -> _each.Looked:
+    from kxrecon.report.history import text
+
     spec = _flow.load(options)
     with planes(options, spec, spec.scope, read_only=True) as clients:
         book = _ledger.opened(options, spec, clients)
@@ -47,14 +42,5 @@ def _one(options: argparse.Namespace) -> int:
             remedy = "put ledger: { file: PATH } or ledger: { database: NAME } into it, or say --ledger"
             raise UsageError(f"the spec {spec.name} has no ledger ({remedy})")
         runs = [one for one in book.runs() if options.all or one.spec == spec.name][-options.last :]
-    if options.json:
-        write(json.dumps({"applies": [asdict(one) for one in runs]}, indent=2, ensure_ascii=False) + "\n")
-    else:
-        _show(options, runs, str(book.keeper))
-    return DONE
-
-
-def _show(options: argparse.Namespace, runs: list[Run], ledger: str) -> None:
-    from kxrecon.report.history import text
-
-    show(options, text(runs, ledger, spec=options.all))
+    told = text(runs, str(book.keeper), spec=options.all)
+    return _each.Looked({"applies": [asdict(one) for one in runs]}, told)

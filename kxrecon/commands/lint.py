@@ -6,15 +6,12 @@ Offline unless asked to read the cluster (``--connected``) or to let it judge (`
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kxrecon.commands import _flow, _gate, _options
+from kxrecon.commands import _each, _flow, _gate, _options
 from kxrecon.commands._exit import DONE, FAILED
 from kxrecon.commands._linted import deleted, server
-from kxrecon.commands._terminal import show, write
+from kxrecon.commands._terminal import show
 from kxrecon.commands._wire import planes
 from kxrecon.errors import UsageError
 
@@ -47,40 +44,21 @@ def run(options: argparse.Namespace) -> int:
         return DONE
     if not options.specs:
         raise UsageError("which spec? kxrecon lint SPEC, or --list")
-    told = [_Told(files, *_checked(options, files)) for files in _flow.groups(options)]
-    _tell(options, told)
-    failing = {"error", "warning"} if options.strict else {"error"}
-    return FAILED if any(finding.severity in failing for one in told for finding in one.checked.findings) else DONE
+    asks = _asks(options)
+    return _each.each(options, lambda one: _look(one, asks=asks))
 
 
-@dataclass(frozen=True, slots=True)
-class _Told:
-    files: Sequence[str]
-    found: list[tuple[Lint, Place | None]]
-    checked: Checked
-
-
-def _checked(options: argparse.Namespace, files: Sequence[str]) -> tuple[list[tuple[Lint, Place | None]], Checked]:
-    spec = _flow.load(options, files)
-    checked = _connected(options, spec) if _asks(options) else findings(spec)
-    return placed(spec, checked), checked
-
-
-def _tell(options: argparse.Namespace, told: Sequence[_Told]) -> None:
+def _look(options: argparse.Namespace, *, asks: bool) -> _each.Looked:
     from kxrecon.report import lint as report
-    from kxrecon.report.lines import line
 
-    if options.json:
-        records = [json.loads(report.as_json(one.found, one.checked)) for one in told]
-        several = {"specs": [{"files": list(one.files), **record} for one, record in zip(told, records, strict=True)]}
-        write(json.dumps(several if len(told) > 1 else records[0], indent=2, ensure_ascii=False) + "\n")
-        return
-    for one in told:
-        named = ", ".join(one.files) if len(told) > 1 else ""
-        if options.markdown:
-            write((f"### {named}\n\n" if named else "") + report.as_markdown(one.found, one.checked))
-        else:
-            show(options, [*([line(named, "bold")] if named else []), *report.text(one.found, one.checked)])
+    spec = _flow.load(options)
+    checked = _connected(options, spec) if asks else findings(spec)
+    found = placed(spec, checked)
+    failing = {"error", "warning"} if options.strict else {"error"}
+    code = FAILED if any(one.severity in failing for one in checked.findings) else DONE
+    return _each.Looked(
+        report.record(found, checked), report.text(found, checked), code, report.as_markdown(found, checked)
+    )
 
 
 def _asks(options: argparse.Namespace) -> bool:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from kxrecon.commands import _flow, _options
+from kxrecon.commands import _each, _flow, _options
 from kxrecon.commands._exit import DONE, PENDING
-from kxrecon.commands._terminal import show, write
 from kxrecon.commands._wire import planes
 from kxrecon.report.lines import line
 from kxrecon.report.table import table
 
 if TYPE_CHECKING:
     from kxrecon.permissions import Right
+    from kxrecon.report.lines import Line
     from kxrecon.spec import Spec
 
 
@@ -30,10 +30,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """0; with --check 2 if a right is missing."""
-    return _flow.each(options, _one)
+    return _each.each(options, _look)
 
 
-def _one(options: argparse.Namespace) -> int:
+def _look(options: argparse.Namespace) -> _each.Looked:
     from kxrecon.derive import derive
     from kxrecon.permissions import rights
 
@@ -42,15 +42,12 @@ def _one(options: argparse.Namespace) -> int:
     ledger = str((spec.document.get("ledger") or {}).get("database", ""))
     wanted = rights(derive(spec.desired, None, scope).desired, scope, ledger)
     found = _checked(options, spec, wanted) if options.check else [("", "")] * len(wanted)
-    if options.json:
-        rows = [
-            asdict(one) | ({"has": has, "why": why} if options.check else {})
-            for one, (has, why) in zip(wanted, found, strict=True)
-        ]
-        write(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
-    else:
-        _show(options, wanted, found)
-    return PENDING if any(has == "no" for has, _ in found) else DONE
+    rows = [
+        asdict(one) | ({"has": has, "why": why} if options.check else {})
+        for one, (has, why) in zip(wanted, found, strict=True)
+    ]
+    missing = any(has == "no" for has, _ in found)
+    return _each.Looked({"rights": rows}, _lines(options, wanted, found), PENDING if missing else DONE)
 
 
 def _checked(options: argparse.Namespace, spec: Spec, wanted: list[Right]) -> list[tuple[str, str]]:
@@ -62,11 +59,11 @@ def _checked(options: argparse.Namespace, spec: Spec, wanted: list[Right]) -> li
         return list(pool.map(lambda right: has(right, clients), wanted))
 
 
-def _show(options: argparse.Namespace, wanted: list[Right], found: list[tuple[str, str]]) -> None:
+def _lines(options: argparse.Namespace, wanted: list[Right], found: list[tuple[str, str]]) -> Iterator[Line]:
     for verb in ("plan", "apply"):
-        show(options, [line(f"to {verb}", "bold")])
+        yield line(f"to {verb}", "bold")
         rows = []
         for one, (has, why) in zip(wanted, found, strict=True):
             yours = [has + (f" ({why})" if why else "")] if options.check else []
             rows += [[*yours, one.plane, one.role, one.reason, one.where]] if one.verb == verb else []
-        show(options, table([*(["yours"] if options.check else []), "plane", "role", "for", "on"], rows))
+        yield from table([*(["yours"] if options.check else []), "plane", "role", "for", "on"], rows)

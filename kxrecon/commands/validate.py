@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from kxrecon.commands import _flow, _options
+from kxrecon.commands import _each, _flow, _options
 from kxrecon.commands._exit import DONE, FAILED
 from kxrecon.commands._terminal import show, write
 from kxrecon.errors import Problem, SpecError
@@ -28,7 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """0 if each spec can be planned and nothing is known that the service refuses, 1 if one has errors."""
-    told = [_Verdict(files, *_judged(options, files)) for files in _flow.groups(options)]
+    told = [_Verdict(files, *_judged(options, files)) for files in _each.groups(options)]
     if options.json:
         records = [one.record() for one in told]
         several = {"valid": all(one["valid"] for one in records), "specs": records}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -41,15 +40,14 @@ def summary(findings: Sequence[Lint], silenced: int) -> str:
     return (", ".join(parts) or "no findings") + (f", {silenced} silenced" if silenced else "")
 
 
-def as_json(placed: Placed, checked: Checked) -> str:
-    """All findings, the silenced ones with their reason."""
-    document = {
+def record(placed: Placed, checked: Checked) -> dict[str, Any]:
+    """All findings for ``--json``, the silenced ones with their reason."""
+    return {
         "findings": [_record(*one) for one in placed],
         "silenced": [{**_record(one, None), "reason": silence.reason} for one, silence in checked.silenced],
         "unchecked": list(checked.unchecked),
         "told": list(checked.told),
     }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def _record(finding: Lint, place: Place | None) -> dict[str, Any]:

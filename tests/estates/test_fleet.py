@@ -253,7 +253,7 @@ def test_validate_and_lint_look_at_each_spec_of_a_folder(run):
         ["fleet/east.yaml"],
         ["fleet/west.yaml"],
     ]
-    assert run("lint", "fleet", "--markdown")[1].count("### fleet/") == 2
+    assert run("lint", "fleet", "--markdown")[1].count("## `fleet/") == 2
 
 
 def test_a_file_of_a_folder_that_cannot_be_read_is_not_passed_over(run):
@@ -264,13 +264,28 @@ def test_a_file_of_a_folder_that_cannot_be_read_is_not_passed_over(run):
         assert code == 1 and "fleet/west.yaml:3:1: error: not valid YAML" in out, verb
 
 
-def test_permissions_and_history_go_through_a_folder_and_past_a_spec_that_fails(run):
-    member("east")
-    member("west", text="cluster: [\n")
-    for verb, *more in (("permissions",), ("history", "--ledger", "file:ledger.jsonl")):
-        code, out, _ = run(verb, "fleet", *more)
-        assert code == 1 and "fleet/east.yaml" in out and "fleet/west.yaml:3:1: error: not valid YAML" in out, verb
-    member("west")
-    code, out, _ = run("permissions", "fleet")
-    assert code == 0 and out.count("to apply") == 2
-    assert "name one" in run("permissions", "fleet", "--json")[2]
+@pytest.mark.parametrize("words", [("lint",), ("permissions",), ("history", "--ledger", "file:ledger.jsonl")])
+def test_verbs_that_only_look_go_through_a_folder_and_past_a_spec_that_fails(run, words):
+    member("a", text="cluster: [\n")
+    member("b")
+    verb, *more = words
+    wrong = "fleet/a.yaml:3:1: error: not valid YAML"
+    code, out, _ = run(verb, "fleet", *more)
+    assert code == 1 and wrong in out and out.index(wrong) < out.index("fleet/b.yaml")
+    code, out, _ = run(verb, "fleet", *more, "--json")
+    first, second = json.loads(out)["specs"]
+    assert code == 1 and first["files"] == ["fleet/a.yaml"] and wrong in first["error"]
+    assert second.keys() - {"files"} and "error" not in second
+    member("a")
+    assert run(verb, "fleet", *more)[0] == 0
+
+
+def test_markdown_of_a_folder_tells_a_spec_that_fails_too(run):
+    member("a", text="cluster: [\n")
+    member("b")
+    code, out, _ = run("lint", "fleet", "--markdown")
+    assert (
+        code == 1
+        and out.startswith("## `fleet/a.yaml`\n\n```\nfleet/a.yaml:3:1: error:")
+        and "## `fleet/b.yaml`" in out
+    )

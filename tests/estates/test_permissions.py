@@ -28,7 +28,7 @@ def run(tmp_path, monkeypatch, capsys):
 
 
 def rows(out, verb):
-    return {(one["plane"], one["role"]): one.get("has") for one in json.loads(out) if one["verb"] == verb}
+    return {(one["plane"], one["role"]): one.get("has") for one in json.loads(out)["rights"] if one["verb"] == verb}
 
 
 def test_the_rights_follow_from_what_is_planned(run):
@@ -49,7 +49,7 @@ def test_the_rights_follow_from_what_is_planned(run):
 
 def test_a_ledger_in_a_table_needs_its_database(run):
     _, out, _ = run("permissions", spec("ours", "A", more="ledger: { database: Ops }"), "--json")
-    rights = [(one["verb"], one["role"]) for one in json.loads(out) if one["where"] == "Ops"]
+    rights = [(one["verb"], one["role"]) for one in json.loads(out)["rights"] if one["where"] == "Ops"]
     assert rights == [("plan", "Database Viewer"), ("apply", "Database User")]
 
 
