@@ -6,6 +6,7 @@ import pytest
 from azure.kusto.data._cloud_settings import CloudSettings
 from hypothesis import settings
 
+from kxrecon import cli
 from tests.witness import tally
 
 # A busy machine is no failure: how long an example takes says nothing here.
@@ -69,3 +70,15 @@ def _judged(_watch, _ear):
     assert not findings, "ARM's contract does not allow:\n" + "\n".join(sorted({str(one) for one in findings}))
     said = _ear.judged()
     assert not said, "Kusto's grammar has:\n" + "\n".join(said)
+
+
+@pytest.fixture
+def call(capsys):
+    """Run a command line in this process: its exit code, what it printed, what it said beside that."""
+
+    def call(*argv):
+        code = cli.main([*argv])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call

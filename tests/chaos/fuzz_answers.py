@@ -6,15 +6,11 @@ prints what went wrong; every mutant has a number, and ``--first N --count 1`` m
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import sys
 import tempfile
-import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,13 +26,11 @@ from kxrecon.permissions import has, rights
 from kxrecon.plan import Plan
 from kxrecon.report import markdown, text
 from tests.chaos.estate import specs as changing
-from tests.chaos.fuzz_specs import bounded, report_of
+from tests.chaos.fuzz import Batch, bounded, counted, long_form
 from tests.chaos.replay import Played, Player, recording
 from tests.chaos.wounds import wounded
 from tests.ground import Ground, Simulated, example, ground
 from tests.laws.test_laws import damage
-
-BATCH = 100
 
 
 class Listening:
@@ -219,36 +213,20 @@ def name_of(read: Read) -> str:
     return words.split("\n")[0][:40]
 
 
-def batch(numbers: range) -> tuple[Counter[str], list[tuple[int, str]], float]:
-    """Judge some mutants: counts, accidents with their numbers, the longest time."""
-    counts: Counter[str] = Counter()
-    accidents = []
-    slowest = 0.0
+def batch(numbers: range) -> Batch:
+    """Judge some mutants."""
     with tempfile.TemporaryDirectory() as name, stages(Path(name)) as acts:
-        for number in numbers:
-            order = random.Random(number)
-            stage = acts[number % len(acts)]
-            began = time.process_time()
-            verdict = bounded(lambda stage=stage, order=order: judged(stage, order), frames=8)
-            slowest = max(slowest, time.process_time() - began)
-            counts[verdict.partition(":")[0]] += 1
-            if verdict.startswith(("accident", "hang")):
-                accidents.append((number, verdict))
-    return counts, accidents, slowest
+
+        def judge(number: int) -> str:
+            stage, order = acts[number % len(acts)], random.Random(number)
+            return bounded(lambda: judged(stage, order), frames=8)
+
+        return counted(numbers, judge, right=lambda verdict: not verdict.startswith(("accident", "hang")))
 
 
 def main(argv: list[str]) -> int:
-    """The long form; 1 if any mutant was an accident or a hang."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=10_000)
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=2)
-    options = parser.parse_args(argv)
-    began = time.perf_counter()
-    end = options.first + options.count
-    batches = [range(at, min(at + BATCH, end)) for at in range(options.first, end, BATCH)]
-    with ProcessPoolExecutor(options.workers) as pool:
-        return report_of("answers", pool.map(batch, batches), options.count, began)
+    """The long form."""
+    return long_form(argv, "answers", batch, count=10_000, at_once=100)
 
 
 if __name__ == "__main__":

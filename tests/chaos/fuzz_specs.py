@@ -6,18 +6,12 @@ prints what went wrong; every mutant has a number, and ``--first N --count 1`` m
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import shutil
-import signal
 import sys
 import tempfile
-import time
-import traceback
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -28,14 +22,11 @@ from kxrecon.errors import SpecError
 from kxrecon.inventory import inventory
 from kxrecon.report import problems as report
 from kxrecon.spec import Spec, load
+from tests.chaos.fuzz import Batch, bounded, counted, long_form
 from tests.e2e.test_bad_input import TOKENS, mutated
 from tests.ground import SPECS
 
-Batch = tuple[Counter[str], list[tuple[int, str]], float]
-
 FILES = ("seed.yaml", "base.yaml", "quickstart.yaml", "prod.yaml", "dev.yaml", "test.yaml")
-SECONDS = 5
-BATCH = 250
 
 ODD: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 1, 2**63, 10**40, 1.5, -0.0, 1e308, float("inf"), float("nan")),
@@ -131,84 +122,23 @@ def used(path: Path) -> str:
     return "spec"
 
 
-class TooLate(BaseException):
-    """Nothing that the code under test would swallow."""
-
-
-def bounded(act: Callable[[], str], seconds: float = SECONDS, frames: int = 6) -> str:
-    """The result of ``act``, or what became of it: ``hang`` or the traceback. Seconds are those of the processor,
-    so that a busy machine is no hang; who only waits has ten times as long."""
-
-    def late(*_: Any) -> None:
-        raise TooLate
-
-    clocks = ((signal.SIGPROF, signal.ITIMER_PROF, seconds), (signal.SIGALRM, signal.ITIMER_REAL, 10 * seconds))
-    before = [(which, signal.signal(which, late)) for which, _, _ in clocks]
-    for _, clock, limit in clocks:
-        signal.setitimer(clock, limit)
-    try:
-        return act()
-    except TooLate:
-        return "hang: " + "".join(traceback.format_exc(limit=-frames))
-    except BaseException:
-        return "accident: " + "".join(traceback.format_exc(limit=-frames))
-    finally:
-        for _, clock, _ in clocks:
-            signal.setitimer(clock, 0)
-        for which, known in before:
-            signal.signal(which, known)
-
-
-def batch(numbers: range) -> tuple[Counter[str], list[tuple[int, str]], float]:
-    """Judge some mutants in a folder of their own: counts, accidents with their numbers, the longest time."""
-    counts: Counter[str] = Counter()
-    accidents = []
-    slowest = 0.0
+def batch(numbers: range) -> Batch:
+    """Judge some mutants in a folder of their own."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copytree(SPECS, folder / "specs")
         path = folder / "specs" / "mutant.yaml"
-        for number in numbers:
+
+        def judge(number: int) -> str:
             path.write_bytes(mutant(number))
-            began = time.process_time()
-            verdict = bounded(lambda: used(path))
-            slowest = max(slowest, time.process_time() - began)
-            counts[verdict.partition(":")[0]] += 1
-            if verdict not in ("spec", "refused"):
-                accidents.append((number, verdict))
-    return counts, accidents, slowest
+            return bounded(lambda: used(path))
+
+        return counted(numbers, judge, right=lambda verdict: verdict in ("spec", "refused"))
 
 
 def main(argv: list[str]) -> int:
-    """The long form; 1 if any mutant was an accident or a hang."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=100_000)
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=2)
-    options = parser.parse_args(argv)
-    began = time.perf_counter()
-    end = options.first + options.count
-    batches = [range(at, min(at + BATCH, end)) for at in range(options.first, end, BATCH)]
-    with ProcessPoolExecutor(options.workers) as pool:
-        return report_of("specs", pool.map(batch, batches), options.count, began)
-
-
-def report_of(what: str, batches: Iterable[Batch], count: int, began: float) -> int:
-    """Print what went wrong, each accident at most twice, and the counts; 1 if anything did."""
-    counts: Counter[str] = Counter()
-    slowest = 0.0
-    seen: Counter[str] = Counter()
-    for counted, accidents, longest in batches:
-        counts += counted
-        slowest = max(slowest, longest)
-        for number, verdict in accidents:
-            last = verdict.strip().splitlines()[-1].partition("[")[0]
-            seen[last] += 1
-            if seen[last] <= 2:
-                print(f"mutant {number}: {verdict}", flush=True)
-    told = ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))
-    print(f"{count} mutated {what} in {time.perf_counter() - began:.0f} s: {told}; slowest {slowest:.2f} s")
-    return 1 if seen else 0
+    """The long form."""
+    return long_form(argv, "specs", batch, count=100_000, at_once=250)
 
 
 if __name__ == "__main__":

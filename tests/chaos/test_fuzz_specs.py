@@ -7,7 +7,8 @@ import os
 import pytest
 
 from tests.chaos import FULL
-from tests.chaos.fuzz_specs import batch, bounded, main, mutant
+from tests.chaos.fuzz import bounded
+from tests.chaos.fuzz_specs import batch, main, mutant
 
 
 def test_mutated_specs_are_specs_or_refused_with_reasons():

@@ -15,15 +15,13 @@ SPEC = "quickstart.yaml"
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
+def run(tmp_path, monkeypatch, call):
     """Run a command in an empty folder that holds the quickstart; returns (exit code, stdout, stderr)."""
     shutil.copy(SPECS / SPEC, tmp_path)
     monkeypatch.chdir(tmp_path)
 
     def run(*argv: str):
-        code = cli.main(list(argv))
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
+        return call(*argv)
 
     return run
 

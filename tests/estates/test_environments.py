@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from kxrecon import cli
 from kxrecon.commands._gate import check_answer
 from kxrecon.errors import PlanError
 from kxrecon.model import Reading, Ref, State
@@ -18,13 +17,11 @@ DEV, PROD = str(SPECS / "dev.yaml"), str(SPECS / "prod.yaml")
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
+def run(tmp_path, monkeypatch, call):
     monkeypatch.chdir(tmp_path)
 
     def run(*argv):
-        code = cli.main([*argv])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
+        return call(*argv)
 
     return run
 

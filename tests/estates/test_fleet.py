@@ -26,14 +26,12 @@ def member(name, *, wave=0, text=QUICKSTART):
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
+def run(tmp_path, monkeypatch, call):
     monkeypatch.chdir(tmp_path)
 
     def run(*argv):
         offline = argv[0] in ("validate", "lint", "schema")
-        code = cli.main([*argv, *([] if offline else ["--sandbox"])])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
+        return call(*argv, *([] if offline else ["--sandbox"]))
 
     return run
 

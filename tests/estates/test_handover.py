@@ -6,26 +6,12 @@ import json
 import re
 from pathlib import Path
 
-import pytest
-
 from kxrecon import cli
 from tests.witness.grammar.watch import printed
 
 from .test_ownership import spec
 
 MANAGE = "manage: {{ kusto: {}, arm: {} }}"
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-
-    def run(*argv):
-        code = cli.main([*argv, "--sandbox"])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 def test_what_is_withheld_is_written_for_its_owners(run):

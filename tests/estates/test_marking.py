@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from kxrecon import cli
 from kxrecon.sandbox.embedded import embed
 from kxrecon.sandbox.inventory import stock
 
@@ -19,16 +18,14 @@ VIEWER = f"aadapp={PRINCIPAL['exporter']}"
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
+def run(tmp_path, monkeypatch, call):
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".kxrecon").mkdir()
     with estate_of(tmp_path / ".kxrecon", [Feed(name="Archive")], name="sandbox.db"):
         pass
 
     def run(*argv):
-        code = cli.main([*argv, "--sandbox"])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
+        return call(*argv, "--sandbox")
 
     done = run("import", "--cluster", CLUSTER, "--out", ".")
     assert done[0] == 0, done

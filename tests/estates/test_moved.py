@@ -7,22 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from kxrecon import cli
-
 from .test_ownership import deletions, spec
 
 SECOND = "/subscriptions/22222222-2222-4222-8222-222222222222/resourceGroups/telemetry/providers/Microsoft.ManagedIdentity/userAssignedIdentities/second"
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-
-    def run(*argv):
-        code = cli.main([*argv, "--sandbox"])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
+def run(run):
     assert run("apply", spec("ours", "A"), "--yes")[0] == 0
     return run
 

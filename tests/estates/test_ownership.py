@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 from kxrecon import cli
 
 CLUSTER = "https://telemetry.westeurope.kusto.windows.net"
@@ -38,18 +36,6 @@ def spec(name, *exports, tables=None, more=""):
             text = text.replace(f"{section}: {{}}\n", f"{section}:\n" + "".join(line.format(name=one) for one in names))
     Path(f"{name}.yaml").write_text(text)
     return f"{name}.yaml"
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-
-    def run(*argv):
-        code = cli.main([*argv, "--sandbox"])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 def drop(run, name):

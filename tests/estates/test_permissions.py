@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from kxrecon import cli
 from kxrecon.sandbox.store import Store
 
 from .test_ownership import spec
@@ -16,13 +15,11 @@ CALLER = "99999999-0000-4000-8000-000000000001"
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
+def run(tmp_path, monkeypatch, call):
     monkeypatch.chdir(tmp_path)
 
     def run(*argv):
-        code = cli.main([*argv])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
+        return call(*argv)
 
     return run
 

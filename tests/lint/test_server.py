@@ -260,15 +260,14 @@ def test_commands_are_not_asked(tmp_path):
 
 # ---- as people use it, on the sandbox
 @pytest.fixture
-def run(tmp_path, capsys, monkeypatch):
+def run(tmp_path, call, monkeypatch):
     monkeypatch.setenv("KXRECON_VAR_password", "correct horse")
     monkeypatch.chdir(tmp_path)
 
     def run(verb, data, *argv):
         Case(data).spec(tmp_path)
-        code = cli.main([verb, "spec.yaml", "--sandbox", *argv])
-        captured = capsys.readouterr()
-        return code, captured.out + captured.err
+        code, out, err = call(verb, "spec.yaml", "--sandbox", *argv)
+        return code, out + err
 
     return run
 

@@ -15,15 +15,13 @@ WRONG = {"export": {"query": "Events | project Level, Timestamp"}}
 
 
 @pytest.fixture
-def run(tmp_path, capsys, monkeypatch):
+def run(tmp_path, call, monkeypatch):
     monkeypatch.setenv("KXRECON_VAR_password", "x")
     monkeypatch.chdir(tmp_path)
 
     def run(verb, data, *argv):
         Case(data).spec(tmp_path)
-        code = cli.main([verb, "spec.yaml", *argv])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
+        return call(verb, "spec.yaml", *argv)
 
     return run
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kxrecon import cli, journal
+from kxrecon import journal
 from kxrecon.sandbox.store import Store
 from kxrecon.sandbox.switches import Switches, save
 
@@ -17,14 +17,12 @@ SPEC = "quickstart.yaml"
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
+def run(tmp_path, monkeypatch, call):
     shutil.copy(SPECS / SPEC, tmp_path)
     monkeypatch.chdir(tmp_path)
 
     def run(*argv: str):
-        code = cli.main(list(argv))
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
+        return call(*argv)
 
     return run
 

@@ -193,3 +193,13 @@ def estate(applied, tmp_path, monkeypatch):
             shutil.copy(file, tmp_path)
     with embed(path) as ends:
         yield Estate(ends, path)
+
+
+@pytest.fixture
+def run(estate, call):
+    """A verb on that estate."""
+
+    def run(verb, *argv):
+        return call(verb, *argv, "--sandbox-file", str(estate.path))
+
+    return run

@@ -22,16 +22,6 @@ from .test_status import ask
 QUICKSTART = SEED.parent / "quickstart.yaml"
 
 
-@pytest.fixture
-def run(estate, capsys):
-    def run(verb, *argv):
-        code = cli.main([verb, *argv, "--sandbox-file", str(estate.path)])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
-
-
 def cards(path):
     return {card.all("h3")[0].text: card for card in read(Path(path).read_text(encoding="utf-8")).all("li", "card")}
 
@@ -128,7 +118,7 @@ def test_what_may_not_be_read_is_not_counted_as_nothing(estate, run):
 
 # ---- many clusters
 @pytest.fixture
-def fleet(tmp_path, monkeypatch, capsys):
+def fleet(tmp_path, monkeypatch, call, capsys):
     monkeypatch.chdir(tmp_path)
     Path("fleet").mkdir()
     for name in ("east", "west"):
@@ -140,9 +130,7 @@ def fleet(tmp_path, monkeypatch, capsys):
 
     def run(verb, *argv):
         capsys.readouterr()
-        code = cli.main([verb, *argv, "--sandbox"])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
+        return call(verb, *argv, "--sandbox")
 
     return run
 

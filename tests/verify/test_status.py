@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import requests
 
-from kxrecon import cli
 from kxrecon.sandbox import switches
 from kxrecon.sandbox.scheduler import tick
 from kxrecon.verify.status import Asked, status
@@ -109,11 +108,9 @@ def test_slots_in_use_are_those_of_exports_under_way(estate):
 
 
 @pytest.fixture
-def run(estate, capsys):
+def run(estate, call):
     def run(*argv):
-        code = cli.main(["status", *argv, "--sandbox-file", str(estate.path)])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
+        return call("status", *argv, "--sandbox-file", str(estate.path))
 
     return run
 

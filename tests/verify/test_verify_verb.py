@@ -4,24 +4,11 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
-from kxrecon import cli
 from kxrecon.report import graph
 from kxrecon.verdicts import Edge, Node, Picture
 from kxrecon.verify import survey
 
 from .conftest import DATABASE, SEED, URI
-
-
-@pytest.fixture
-def run(estate, capsys):
-    def run(verb, *argv):
-        code = cli.main([verb, *argv, "--sandbox-file", str(estate.path)])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 def test_a_broken_link_is_on_top_in_every_form(estate, run):
