@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from ruamel.yaml.events import AliasEvent, ScalarEvent, StreamEndEvent
+from yaml.events import AliasEvent, ScalarEvent, StreamEndEvent
 
 from kxrecon.errors import Place
 from kxrecon.spec.source import SHIFT, Source

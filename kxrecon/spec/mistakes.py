@@ -42,6 +42,8 @@ def syntax_problem(file: str, text: str, error: Any) -> Problem:
     if "\t" in written[: column + 1]:
         return Problem("a tab indents this line", place=place, remedy="YAML indents with spaces only")
     problem = str(error.problem or error.context or "not YAML").replace("could not find", "did not find")
+    if "nesting depth" in problem:
+        return Problem("too many levels deep", place=place)
     context = f" {error.context}" if error.context and error.problem else ""
     return Problem(f"not valid YAML: {problem}{context}", place=place, remedy=_remedy(problem))
 

@@ -1,19 +1,19 @@
 """YAML → plain dicts and lists with the position of every key and item.
 
-Built over the *events* of ruamel.yaml's C parser, because a tree of YAML nodes for 50 000 entities
-costs ten times the time and memory. Where the C parser is missing, ruamel.yaml's own parser gives
-the same events, slowly. Whatever a file holds, the answer is a ``Source`` or problems with places.
+Built over the *events* of libyaml, because a tree of YAML nodes for 50 000 entities costs ten times the time and
+memory. They are PyYAML's: the C parser that ruamel.yaml brings is an older libyaml, which refuses the valid
+``{uri: https://…}``. What scalars mean is decided here, after YAML 1.2. Where the C parser is missing, PyYAML's own
+gives the same events, slowly. Whatever a file holds, the answer is a ``Source`` or problems with places.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import (
+from yaml import MarkedYAMLError, SafeLoader, YAMLError
+from yaml.events import (
     AliasEvent,
     DocumentStartEvent,
     MappingEndEvent,
@@ -31,7 +31,7 @@ from kxrecon.spec.scalars import resolve
 from kxrecon.spec.source import SHIFT, Source
 
 try:
-    from _ruamel_yaml import CParser
+    from yaml._yaml import CParser
 except ImportError:  # wheels exist for every CPython that we support; a source build may lack a compiler
     CParser = None
 
@@ -91,11 +91,8 @@ def _word(value: Value) -> str:
 
 def events(text: str, *, pure: bool = False) -> Callable[[], Any]:
     """The parser's events of a text, one at each call; the last is a StreamEndEvent."""
-    if CParser is not None and not pure:
-        parser: Any = CParser(text)
-        return parser.get_event  # type: ignore[no-any-return]
-    stream: Iterator[Any] = YAML(typ="safe", pure=True).parse(text)
-    return stream.__next__
+    parser: Any = SafeLoader(text) if pure or CParser is None else CParser(text)
+    return parser.get_event  # type: ignore[no-any-return]
 
 
 def _packed(mark: Any) -> int:
@@ -202,7 +199,7 @@ class _Reading:
         mark = _packed(event.start_mark)
         if len(self.stack) >= MAX_DEPTH:
             raise _Broken(f"more than {MAX_DEPTH} levels deep", mark)
-        if event.ctag is not None:
+        if event.tag is not None:
             self._check_tag(event)
         self._put(container, mark)
         marks = self.marks[id(container)] = []

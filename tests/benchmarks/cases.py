@@ -32,8 +32,8 @@ def floor(spec: str, answers: str) -> int:
 
 
 def _tree(spec: str) -> Any:
-    from _ruamel_yaml import CParser
-    from ruamel.yaml import events
+    from yaml import events
+    from yaml._yaml import CParser
 
     opening = (events.MappingStartEvent, events.SequenceStartEvent)
     closing = (events.MappingEndEvent, events.SequenceEndEvent)
@@ -150,11 +150,8 @@ def offline(spec: str, answers: str) -> dict[str, float]:
     return {"requests": plane.requests}
 
 
-def check_jsonschema(spec: str, parser: str) -> dict[str, float]:
-    """The generic validator on the same file and schema; with ``parser`` plain as ``pip install check-jsonschema`` makes
-    it, without the C parser that kxrecon brings into this environment."""
-    if parser == "plain":
-        sys.modules["_ruamel_yaml"] = None  # type: ignore[assignment]
+def check_jsonschema(spec: str) -> dict[str, float]:
+    """The generic validator on the same file and schema, as ``pip install check-jsonschema`` makes it."""
     from check_jsonschema import main  # type: ignore[import-not-found]
 
     main(["--schemafile", "schemas/kxrecon.schema.json", spec], standalone_mode=False)
