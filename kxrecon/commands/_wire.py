@@ -63,7 +63,7 @@ def wire(options: argparse.Namespace, *specs: Spec) -> Iterator[Wire]:
         with embed(path, world):
             pass
     with embed(path, worlds[0] if worlds else None) as ends:
-        yield Wire(name=wire_name(options), kusto=ends.kusto, arm=ends.arm, dfs=ends.dfs, sql=ends.sql)
+        yield Wire(wire_name(options), ends.kusto, ends.arm, ends.dfs, ends.sql, wait=ends.wait)
 
 
 @contextmanager

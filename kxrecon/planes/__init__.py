@@ -41,7 +41,8 @@ class Wire:
 
     ``name`` is shown and stored in plans (``azure``, ``sandbox:.kxrecon/sandbox.db``). ``kusto`` maps a
     cluster URI to the endpoint that plays it, ``arm`` replaces Azure Resource Manager's, ``dfs`` is put
-    before ``/account`` for Data Lake, ``sql`` opens a DB-API connection to (server, database).
+    before ``/account`` for Data Lake, ``sql`` opens a DB-API connection to (server, database), ``wait`` is
+    called for a pause of so many seconds (a sandbox moves its clock; None: sleep).
     """
 
     name: str = "azure"
@@ -50,6 +51,7 @@ class Wire:
     dfs: str | None = None
     sql: Callable[[str, str], Any] | None = None
     credential: Any = None
+    wait: Callable[[float], None] | None = None
 
 
 AZURE = Wire()

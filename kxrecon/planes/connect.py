@@ -15,7 +15,7 @@ from kxrecon.planes import PlaneClient, Wire
 from kxrecon.planes.credentials import SharedCredential, credential_for
 from kxrecon.planes.failures import to_failure
 from kxrecon.planes.hosts import CLOUDS, is_loopback, trusted
-from kxrecon.planes.retry import LOOPBACK, Budget, Retry
+from kxrecon.planes.retry import LOOPBACK, Budget, Clock, Retry
 from kxrecon.planes.terms import IMPORTING, Recorder, Terms
 from kxrecon.scope import Scope
 
@@ -78,7 +78,7 @@ def connect(
     cloud = CLOUDS[scope.cloud]
     local = is_local(wire)
     credential = credential_for(cloud, wire.credential, local=local)
-    retry = Retry(budget or (LOOPBACK if local else Budget()), renew=credential.renew)
+    retry = Retry(budget or (LOOPBACK if local else Budget()), _clock(wire), credential.renew)
     terms = Terms(read_only=read_only, retry=retry, secrets=tuple(secrets), record=record)
 
     def kusto() -> PlaneClient:
@@ -111,7 +111,7 @@ def rehearsing(wire: Wire, scope: Scope, *, secrets: Sequence[str] = ()) -> Lazy
     """A Kusto plane that may also have definitions checked, which needs the right to write and cannot use it
     (planes/rehearsal.py). The planes of ``connect`` refuse to send any."""
     cloud, local = CLOUDS[scope.cloud], is_local(wire)
-    retry = Retry(LOOPBACK if local else Budget())
+    retry = Retry(LOOPBACK if local else Budget(), _clock(wire))
     terms = Terms(read_only=True, retry=retry, secrets=tuple(secrets), rehearses=True)
     credential = credential_for(cloud, wire.credential, local=local)
 
@@ -127,6 +127,10 @@ def is_local(wire: Wire) -> bool:
     """Whether a wire leads to a sandbox: it plays at least one service, all of them on loopback."""
     endpoints = [*wire.kusto.values(), *(one for one in (wire.arm, wire.dfs) if one)]
     return (bool(endpoints) or wire.sql is not None) and all(is_loopback(one) for one in endpoints)
+
+
+def _clock(wire: Wire) -> Clock:
+    return Clock() if wire.wait is None else Clock(sleep=wire.wait)
 
 
 def _cluster(wire: Wire, scope: Scope) -> str:

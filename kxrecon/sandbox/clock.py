@@ -21,5 +21,6 @@ class Clock:
 
     def advance(self, by: timedelta) -> None:
         """Move the clock forward."""
-        offset = (self._store.get("meta", "clock") or {}).get("offset", 0.0)
-        self._store.put("meta", ("clock",), {"offset": offset + by.total_seconds()})
+        with self._store.transaction():
+            offset = (self._store.get("meta", "clock") or {}).get("offset", 0.0)
+            self._store.put("meta", ("clock",), {"offset": offset + by.total_seconds()})

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,7 @@ from kxrecon.sandbox.world import World
 if TYPE_CHECKING:
     from kxrecon.sandbox.sql.connection import Connection
 
+REAL = 0.1  # seconds up to which a pause is one
 Middleware = Callable[[str, Wsgi], Wsgi]
 """(service, application) → application; ``service`` is ``arm``, ``dfs`` or a cluster's URI."""
 
@@ -38,6 +41,14 @@ class Endpoints:
     dfs: str
     sql: Callable[[str, str], Connection]
     world: World
+
+    def wait(self, seconds: float) -> None:
+        """What waiting is for who talks to this sandbox: what a service asks for (``Retry-After: 60``) passes on the
+        sandbox's clock, and only the pauses of loopback really pass."""
+        if seconds > REAL:
+            self.world.clock.advance(timedelta(seconds=seconds))
+        else:
+            time.sleep(seconds)
 
 
 @contextmanager

@@ -52,12 +52,24 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """When an event happens: on the requests ``at`` (n-th of their operation), or each with a ``chance``."""
+    """When an event happens: on the requests ``at`` (n-th of their operation), or each with a ``chance``; without
+    either on every one.
+
+    ValueError for what could never happen: an event that does not exist, a chance beyond 0 to 1, an ``at`` below 1.
+    """
 
     event: Event
     operation: str = "*"
     at: tuple[int, ...] = ()
-    chance: float = 0.0
+    chance: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.event.kind not in EVENTS:
+            raise ValueError(f"unknown weather {self.event.kind!r}; known are {', '.join(EVENTS)}")
+        if not 0 < self.chance <= 1:
+            raise ValueError(f"a chance of {self.chance:g} for {self.event.kind!r}: it lies above 0 and up to 1")
+        if any(nth < 1 for nth in self.at):
+            raise ValueError(f"at={self.at} for {self.event.kind!r}: requests are counted from 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +84,8 @@ class Forecast:
         return next((rule.event for index, rule in enumerate(self.rules) if self._strikes(index, rule, occasion)), None)
 
     def _strikes(self, index: int, rule: Rule, occasion: Occasion) -> bool:
+        if not happens(rule.event.kind, occasion.service):
+            return False
         if not fnmatchcase(occasion.operation.lower(), rule.operation.lower()):
             return False
         if rule.at:
@@ -193,21 +207,32 @@ SQL_REFUSALS: dict[str, tuple[int, str]] = {
 }
 
 
+_ONLY_ARM = (
+    *("conflict", "maintenance", "principal-not-found", "unregistered", "other-case", "delayed-grant"),
+    *("operation-failed", "operation-canceled"),
+)
+_ONLY_SQL = ("deadlock", "lock-timeout", "failed-over")
+
+
+def happens(kind: str, service: str) -> bool:
+    """Whether a service knows an event: no deadlock strikes Resource Manager, and no conflict a SQL statement."""
+    if service in ("arm", "dfs"):
+        return kind not in (*_ONLY_SQL, "rate-limited")
+    return kind not in (_ONLY_ARM if service == "sql" else (*_ONLY_ARM, *_ONLY_SQL))
+
+
 def from_document(document: Mapping[str, Any]) -> Forecast:
     """A forecast from JSON: ``{"seed", "rules": [{"event", "operation"?, "at"?, "chance"?, "retryAfter"?, …}]}``."""
     return Forecast(tuple(_rule(rule) for rule in document.get("rules") or ()), int(document.get("seed", 0)))
 
 
 def _rule(rule: Mapping[str, Any]) -> Rule:
-    kind = str(rule["event"])
-    if kind not in EVENTS:
-        raise ValueError(f"unknown weather {kind!r}; known are {', '.join(EVENTS)}")
     event = Event(
-        kind,
+        str(rule["event"]),
         retry_after=rule.get("retryAfter"),
         seconds=float(rule.get("seconds", 0)),
         code=str(rule.get("code", "")),
         message=str(rule.get("message", "")),
     )
     at = tuple(int(one) for one in rule.get("at") or ())
-    return Rule(event, str(rule.get("operation", "*")), at, float(rule.get("chance", 0)))
+    return Rule(event, str(rule.get("operation", "*")), at, float(rule.get("chance", 1)))

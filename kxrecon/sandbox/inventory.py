@@ -40,6 +40,12 @@ from kxrecon.sandbox.world import World
 _TYPES = {"user": "User", "group": "Group", "serviceprincipal": "ServicePrincipal", "app": "ServicePrincipal"}
 
 
+_SECTIONS = {
+    *("version", "tenantId", "caller", "strict"),
+    *("principals", "identities", "clusters", "storageAccounts", "sqlServers", "roleAssignments"),
+}
+
+
 class InventoryError(ValueError):
     """The inventory document is not usable; the message names the entry."""
 
@@ -61,6 +67,9 @@ def stock(world: World, inventory: Mapping[str, Any]) -> None:
 
 def _fill(world: World, inventory: Mapping[str, Any]) -> None:
     """Identities before clusters, principals before what is granted to them."""
+    unknown = sorted(str(name) for name in set(inventory) - _SECTIONS)
+    if unknown:
+        raise InventoryError(f"unknown: {', '.join(unknown)} (known are {', '.join(sorted(_SECTIONS))})")
     _caller(world)
     for entry in _entries(inventory, "principals", "objectId"):
         _principal(world, entry)
@@ -78,6 +87,8 @@ def _fill(world: World, inventory: Mapping[str, Any]) -> None:
 
 def _entries(inventory: Mapping[str, Any], section: str, required: str) -> Iterable[Mapping[str, Any]]:
     listed = inventory.get(section) or ()
+    if not isinstance(listed, list | tuple):
+        raise InventoryError(f"{section}: a list is wanted, not {type(listed).__name__}")
     for index, entry in enumerate(listed):
         if not isinstance(entry, Mapping) or not entry.get(required):
             raise InventoryError(f"{section}[{index}]: {required} is missing")

@@ -5,8 +5,8 @@ Kept in the store, so every process that opens the same sandbox file sees the sa
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
-from typing import Literal
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, get_args, get_type_hints
 
 from kxrecon.sandbox.store import Store
 
@@ -45,3 +45,18 @@ def load(store: Store) -> Switches:
 def save(store: Store, switches: Switches) -> None:
     """Remember the switches in the sandbox file."""
     store.put("meta", ("switches",), asdict(switches))
+
+
+def turned(switches: Switches, **settings: Any) -> Switches:
+    """The switches, some of them turned. Raises TypeError for one that does not exist, ValueError for a value that it
+    does not have."""
+    kinds = get_type_hints(Switches)
+    changed = replace(switches, **settings)
+    for name, value in settings.items():
+        known = (True, False) if kinds[name] is bool else get_args(kinds[name])
+        if kinds[name] is float:
+            if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+                raise ValueError(f"{name}={value!r}: a number of seconds is wanted")
+        elif value not in known or type(value) is not type(known[0]):
+            raise ValueError(f"{name}={value!r}: known are {', '.join(map(repr, known))}")
+    return changed

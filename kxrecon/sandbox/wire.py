@@ -64,16 +64,18 @@ class KustoApp:
         execute = routes.get(path)
         if execute is None:
             return 404, bad_request(f"No resource at '{request.path}'", "NotFound")
+        if request.method == "GET" and path.endswith("/query"):
+            return self._execute(execute, request, request.args.to_dict())
         if request.method != "POST":
             return 405, bad_request(f"Method {request.method} is not allowed here", "MethodNotAllowed")
-        return self._execute(execute, request)
-
-    def _execute(self, execute: Execute, request: Request) -> tuple[int, Document]:
-        """Check the shape of the body, then run the command."""
         try:
             body = parsed(request.get_data())
         except (ValueError, RecursionError) as error:
             return 400, bad_request(f"The request body is not JSON: {error}")
+        return self._execute(execute, request, body)
+
+    def _execute(self, execute: Execute, request: Request, body: Any) -> tuple[int, Document]:
+        """Check the shape of what was asked, then run the command."""
         if not isinstance(body, dict) or not isinstance(body.get("csl"), str):
             return 400, bad_request("The request body must be an object with 'csl'")
         database, properties = body.get("db") or "", body.get("properties") or {}
@@ -86,6 +88,9 @@ class KustoApp:
             return 400, bad_request("'db' must be a string and 'properties' an object")
         request_id = request.headers.get("x-ms-client-request-id", "").strip()
         named = {"ClientRequestId": request_id, **properties}  # what the journal and the error's context tell
+        if request.method == "GET" or request.headers.get("x-ms-readonly", "").strip().lower() == "true":
+            given = properties.get("Options")
+            named["Options"] = {**(given if isinstance(given, dict) else {}), "request_readonly": True}
         return execute(database, body["csl"], named, self._world.caller)
 
 

@@ -7,7 +7,6 @@ import io
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,14 +17,16 @@ from kxrecon.sandbox.clock import Clock
 from kxrecon.sandbox.embedded import private
 from kxrecon.sandbox.forecast import Forecast, Occasion, Rule
 from kxrecon.sandbox.inventory import stock
+from kxrecon.sandbox.kusto.values import ticks
 from kxrecon.sandbox.scheduler import Run, ingest, tick
 from kxrecon.sandbox.store import Store
 from kxrecon.sandbox.watch import Watch, watching
 from kxrecon.sandbox.world import World
+from kxrecon.testing.operations import check_operation
 from kxrecon.testing.raw import grants, kql, send
+from kxrecon.testing.rows import Row, stored
 from kxrecon.testing.words import Artifact, Export, Failure, Grant, Planned, Sent, Told
 
-Row = Sequence[Any] | Mapping[str, Any]
 _NEVER = timedelta()
 
 
@@ -88,7 +89,9 @@ class Sandbox:
         sent: list[Sent] = []
 
         def seen(request: Occasion) -> None:
-            sent.append(Sent(request.service, request.method, request.operation, request.text))
+            event = self._forecast.event(request)
+            met = event.kind if event else ""
+            sent.append(Sent(request.service, request.method, request.operation, request.text, met))
 
         printed = io.StringIO()
         with (
@@ -113,18 +116,16 @@ class Sandbox:
     def switch(self, **settings: Any) -> None:
         """Turn switches of unconfirmed facts (docs/sandbox.md), as ``switch(cursor_on_alter="reset")``.
 
-        Raises TypeError for a switch that does not exist.
+        Raises TypeError for a switch that does not exist, ValueError for a value that it does not have.
         """
-        switches.save(self._world.store, replace(switches.load(self._world.store), **settings))
+        switches.save(self._world.store, switches.turned(switches.load(self._world.store), **settings))
 
     def weather(self, *rules: Rule, seed: int = 0) -> None:
         """What the verbs from now on meet; without rules the sky is clear again. ``Rule.at`` counts the requests
-        of an operation from 1 within each verb. Raises ValueError for an event that does not exist."""
-        from kxrecon.sandbox.forecast import EVENTS
-
+        of an operation from 1 within each verb. ``Told.struck`` tells which requests met it. What a service asks to
+        wait (``retry_after``) passes on the sandbox's clock. Raises ValueError for a rule that could never strike."""
         for rule in rules:
-            if rule.event.kind not in EVENTS:
-                raise ValueError(f"unknown weather {rule.event.kind!r}; known are {', '.join(EVENTS)}")
+            check_operation(rule.operation)
         self._forecast = Forecast(rules, seed)
 
     def kql(self, text: str, database: str = "", *, cluster: str = "") -> list[dict[str, Any]]:
@@ -162,12 +163,16 @@ class Sandbox:
         return tick(self._world.store, self._world.clock, self.folder / ".kxrecon" / "sandbox.files")
 
     def ingest(self, table: str, rows: Sequence[Row], database: str = "", *, cluster: str = "") -> None:
-        """Add rows to a table: values in the order of its columns, or mappings by column. Raises KeyError where
-        the table does not exist."""
+        """Add rows to a table: values in the order of its columns, or mappings by column.
+
+        A cell is None or what its column's type holds: text, numbers, bool, datetime, timedelta, Decimal, UUID, ISO
+        texts for a datetime, Kusto's texts for a timespan, any JSON for dynamic. Raises KeyError where the table does
+        not exist, ValueError that names row and column for a cell that does not fit or a column that is not there.
+        """
         uri, name = self._place("table", table, database, cluster)
         document = self._world.store.get("table", uri, name, table) or {}
-        columns = [str(column[0]) for column in document["columns"]]
-        cells = [[row.get(one) for one in columns] if isinstance(row, Mapping) else list(row) for row in rows]
+        columns = [(str(column), str(kind)) for column, kind in document["columns"]]
+        cells = [stored(row, columns, f"{table}, row {number}") for number, row in enumerate(rows, 1)]
         ingest(self._world.store, self._world.clock, uri, name, table, cells)
 
     def _place(self, kind: str, entity: str, database: str, cluster: str) -> tuple[str, str]:
@@ -222,7 +227,7 @@ def _values(variables: Mapping[str, str] | None) -> list[str]:
 
 
 def _span(text: str) -> timedelta:
-    units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-    if text[-1:] not in units or not text[:-1].isdigit():
-        raise ValueError(f"{text!r} is no span: a number and s, m, h or d, as 10m")
-    return timedelta(**{units[text[-1]]: int(text[:-1])})
+    try:
+        return timedelta(microseconds=ticks(text) / 10)
+    except ValueError:
+        raise ValueError(f"{text!r} is no span: as 10m, 1.5h, 7d or 01:30:00") from None

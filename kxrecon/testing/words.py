@@ -19,13 +19,15 @@ class Sent:
 
     ``service``: ``arm``, ``dfs``, ``sql`` or a cluster's URI; ``operation``: its name in Microsoft's OpenAPI
     files (``RoleAssignments_Create``), the REST action of Data Lake, the first two words of a Kusto command
-    (``.show continuous-exports``) or SQL statement; ``text``: the path asked for, or the command.
+    (``.show continuous-exports``) or SQL statement; ``text``: the path asked for, or the command; ``weather``: the
+    event that struck it, empty if none did.
     """
 
     service: str
     method: str
     operation: str
     text: str = ""
+    weather: str = ""
 
     @property
     def is_read(self) -> bool:
@@ -49,6 +51,11 @@ class Told:
     def writes(self) -> tuple[Sent, ...]:
         """The requests that could change something."""
         return tuple(one for one in self.requests if not one.is_read)
+
+    @property
+    def struck(self) -> tuple[Sent, ...]:
+        """The requests that met weather: a test of a bad day that none met has tested nothing."""
+        return tuple(one for one in self.requests if one.weather)
 
     @property
     def converged(self) -> bool:

@@ -17,9 +17,6 @@ from tests.benchmarks.measure import peak_mib
 
 def floor(spec: str, answers: str) -> int:
     """C parser events → dict, decode the answers, compare keyed dicts: what no reconciler can go below."""
-    import gc
-
-    gc.disable()
     tree = _tree(spec)
     _decode(answers)
     keyed = {

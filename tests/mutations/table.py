@@ -254,6 +254,19 @@ _ANSWERED: list[Mutation] = [
         "sandbox/kusto/answers.py",
         (JAVASCRIPT, KUSTO, "planes/test_planes_on_sandbox.py"),
         ("a query's answer has no primary result", 'frame(1, "PrimaryResult", ', 'frame(1, "SecondaryResult", '),
+        ("a query's answer ends with a word of its own", '"HasErrors": False', '"Errors": False'),
+        ("the table of contents names no primary result", '"QueryResult", "PrimaryResult"', '"QueryResult", "Result"'),
+        ("a number that is none leaves as it is", 'return "NaN" if isnan(cell)', "return cell if isnan(cell)"),
+    ),
+    *_in(
+        "sandbox/kusto/principals.py",
+        (KUSTO,),
+        ("an application has another type", '"ServicePrincipal": "AAD Application"', '"ServicePrincipal": "AAD App"'),
+    ),
+    *_in(
+        "sandbox/wire.py",
+        ("sandbox/server",),
+        ("an answer has no activity", 'response.headers["x-ms-activity-id"]', 'response.headers["x-ms-activity"]'),
     ),
     *_in(
         "sandbox/kusto/grammar/shared.lark",

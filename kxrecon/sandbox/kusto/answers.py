@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite, isnan
 from typing import Any
 
 from kxrecon.sandbox.switches import Switches
@@ -59,9 +60,13 @@ def v1(table: Answer, switches: Switches) -> dict[str, Any]:
     return {"Tables": [_v1_table("Table_0", table, switches)]}
 
 
-def v1_query(table: Answer, switches: Switches, request_id: str, now: datetime) -> dict[str, Any]:
-    """The answer to ``.show … | query`` or a query on /v1: data, properties, status, table of contents."""
-    properties = Answer((("Value", "string"),), [[mark({"Visualization": None})]])
+def v1_query(
+    table: Answer, switches: Switches, request_id: str, now: datetime, cursor: str | None = None
+) -> dict[str, Any]:
+    """The answer to ``.show … | query`` or a query on /v1: data, properties, status, table of contents. ``cursor``:
+    what a query with cursor functions is told."""
+    told: list[dict[str, Any]] = [{"Visualization": None}, *([{"Cursor": cursor}] if cursor else [])]
+    properties = Answer((("Value", "string"),), [[mark(one)] for one in told])
     status = Answer(
         columns(
             "Timestamp:datetime, Severity:int, SeverityName:string, StatusCode:int, StatusDescription:string,"
@@ -96,6 +101,7 @@ def _v1_table(name: str, table: Answer, switches: Switches) -> dict[str, Any]:
 
 def _wire(table: Answer, switches: Switches) -> list[list[Any]]:
     """Rows with booleans and dynamics in the form that the switches ask for."""
+    table = Answer(table.columns, finite(table))
     flags = [i for i, (_, kind) in enumerate(table.columns) if kind == "bool" and switches.bool_wire == "number"]
     texts = [i for i, (_, kind) in enumerate(table.columns) if kind == "dynamic" and switches.dynamic_wire == "text"]
     if not flags and not texts:
@@ -109,8 +115,22 @@ def _wire(table: Answer, switches: Switches) -> list[list[Any]]:
     return rows
 
 
-def v2(table: Answer) -> list[dict[str, Any]]:
-    """The frames of a query's answer."""
+def finite(table: Answer) -> list[list[Any]]:
+    """Rows as JSON can hold them: of ``real`` cells those that are no number as the texts that Kusto's clients know."""
+    reals = [i for i, (_, kind) in enumerate(table.columns) if kind == "real"]
+    if all(isfinite(row[i]) for row in table.rows for i in reals if isinstance(row[i], float)):
+        return table.rows
+    return [[_number(cell) if i in reals else cell for i, cell in enumerate(row)] for row in table.rows]
+
+
+def _number(cell: Any) -> Any:
+    if not isinstance(cell, float) or isfinite(cell):
+        return cell
+    return "NaN" if isnan(cell) else "Infinity" if cell > 0 else "-Infinity"
+
+
+def v2(table: Answer, cursor: str | None = None) -> list[dict[str, Any]]:
+    """The frames of a query's answer; ``cursor`` as in ``v1_query``."""
 
     def frame(number: int, kind: str, name: str, content: Answer) -> dict[str, Any]:
         shown = [{"ColumnName": column, "ColumnType": kind} for column, kind in content.columns]
@@ -120,10 +140,12 @@ def v2(table: Answer) -> list[dict[str, Any]]:
             "TableKind": kind,
             "TableName": name,
             "Columns": shown,
-            "Rows": content.rows,
+            "Rows": finite(content),
         }
 
     properties = Answer(columns("TableId:int, Key:string, Value:dynamic"), [[1, "Visualization", None]])
+    if cursor:
+        properties.rows.append([1, "Cursor", cursor])
     completion = Answer(
         columns("Timestamp:datetime, ClientRequestId:string, Level:int, LevelName:string, StatusCode:int"), []
     )

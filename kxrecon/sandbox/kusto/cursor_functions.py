@@ -129,6 +129,12 @@ def _with_current(query: str, session: Session) -> str:
     return query
 
 
+def told(query: str, session: Session) -> str | None:
+    """The cursor that the answer to a query tells beside its rows: None if the query uses no cursor function."""
+    used = {token.text for token in tokens(query)} & {"cursor_after", "cursor_before_or_at", "cursor_current"}
+    return current(session) if used else None
+
+
 def _bound(function: str, cursor: str) -> str:
     """A cursor's condition; the empty cursor stands before everything ("learn.microsoft.com, cursor_after()")."""
     if not cursor:

@@ -6,7 +6,8 @@ What the translator cannot do is refused as "not imitated", never answered with 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -66,9 +67,10 @@ def run(
         seen = mentions(session, query)
         copies = Copies(session)
         query, functions = copies.rewritten(let_functions.plain(query)), _functions(session, seen, copies)
-        _load(connection, session, seen, rows_after or {}, rows_until)
-        for table, name in copies.names.items():
-            _load_copy(connection, session, table, name, (rows_after or {}).get(table), rows_until)
+        with _imitated():
+            _load(connection, session, seen, rows_after or {}, rows_until)
+            for table, name in copies.names.items():
+                _load_copy(connection, session, table, name, (rows_after or {}).get(table), rows_until)
         connection.execute("SET enable_external_access=false")
         return _evaluate(connection, translate, query, session.database_name, functions, session.now)
     finally:
@@ -80,8 +82,9 @@ def pipe(table: Answer, query: str, now: datetime) -> Answer:
     duckdb, translate = _libraries()
     connection = duckdb.connect(":memory:")
     try:
-        connection.execute("ATTACH ':memory:' AS \"piped\"")
-        _fill(connection, "piped", PIPED, table.columns, table.rows)
+        with _imitated():
+            connection.execute("ATTACH ':memory:' AS \"piped\"")
+            _fill(connection, "piped", PIPED, table.columns, table.rows)
         columns, rows = _evaluate(connection, translate, f"{PIPED} | {query}", "piped", [], now)
         return Answer(columns, rows)
     finally:
@@ -95,6 +98,17 @@ def _libraries() -> tuple[Any, Any]:
     except ImportError as problem:
         raise NotImitated("evaluating queries needs the extra: pip install 'kxrecon[sandbox]'") from problem
     return duckdb, duckdb_kql
+
+
+@contextmanager
+def _imitated() -> Iterator[None]:
+    """A stored value that DuckDB cannot hold ends as a refusal, whoever stored it."""
+    import duckdb
+
+    try:
+        yield
+    except (duckdb.Error, TypeError, ValueError, OverflowError) as problem:
+        raise NotImitated(f"a stored value: {_first_line(problem)}") from problem
 
 
 def _known(session: Session, seen: Mentions) -> set[tuple[str, str]]:

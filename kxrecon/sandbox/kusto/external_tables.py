@@ -109,6 +109,10 @@ def _definition(session: Session, given: dict[str, Any]) -> Document:
         if "*" in name:
             raise BadRequest(f"Column name '{name}' must not contain '*'")
     part = _sql(given, own) if kind == "sql" else _storage(given, document["columns"])
+    if own.get("compressionType", "gzip") != "gzip" and part.get("dataFormat", "parquet") != "parquet":
+        raise BadRequest(
+            f"Compression type '{own['compressionType']}' is for format 'parquet' only; others take 'gzip'"
+        )
     return {**document, **part}
 
 

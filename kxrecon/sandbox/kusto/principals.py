@@ -108,8 +108,8 @@ def everyone(store: Store, cluster: Mapping[str, Any]) -> list[Principal]:
 def resolve(store: Store, cluster: Mapping[str, Any], text: str, strict: bool) -> Principal:
     """The principal that ``text`` names.
 
-    An unknown one is refused in a strict sandbox and when it is named by anything but a well-formed id or
-    mail; else it joins the directory, as everything else that a spec addresses does.
+    An unknown one is refused in a strict sandbox; else it joins the directory, as everything else that a spec
+    addresses does. ``system`` is a word of the managed identity policy and of exports, and nobody's name.
     """
     prefix, equals, rest = text.strip().partition("=")
     kind = PREFIX.get(prefix.strip().lower())
@@ -122,7 +122,7 @@ def resolve(store: Store, cluster: Mapping[str, Any], text: str, strict: bool) -
     for known in everyone(store, cluster):
         if known.kind == kind and wanted.lower() in _names(known):
             return known
-    if strict:
+    if strict or wanted.lower() == "system":
         raise BadRequest(f"Principal '{text}' could not be resolved: it was not found in the directory")
     return _enrol(store, kind, wanted, home)
 

@@ -6,7 +6,8 @@ import csv
 import io
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from kxrecon.sandbox.kusto import permissions, values
@@ -27,19 +28,35 @@ def cell(text: str, kind: str) -> Any:
     if not text.strip():
         return None
     try:
-        if kind in ("int", "long"):
-            return int(text)
-        if kind in ("real", "decimal"):
-            return float(text)
-        if kind == "bool":
-            return {"true": True, "false": False, "1": True, "0": False}.get(text.strip().lower())
-        if kind == "datetime":
-            return values.moment(text)
-        if kind == "timespan":
-            return values.clock(values.ticks(text))
-        return json.loads(text) if kind == "dynamic" else text
-    except ValueError:
+        return _READ[kind](text)
+    except (ValueError, OverflowError, RecursionError):
         return None
+
+
+def _decimal(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError("no decimal")
+    return number
+
+
+def _dynamic(text: str) -> Any:
+    found = json.loads(text)
+    json.dumps(found, allow_nan=False)  # Python reads NaN, which is no JSON
+    return found
+
+
+_READ: Mapping[str, Callable[[str], Any]] = {
+    "bool": lambda text: {"true": True, "false": False, "1": True, "0": False}.get(text.strip().lower()),
+    "datetime": values.moment,
+    "decimal": _decimal,
+    "dynamic": _dynamic,
+    "guid": lambda text: str(uuid.UUID(text.strip())),
+    "int": lambda text: values.whole(int(text), "int"),
+    "long": lambda text: values.whole(int(text), "long"),
+    "real": float,
+    "timespan": lambda text: values.clock(values.whole(values.ticks(text), "long")),
+}
 
 
 def ingest(session: Session, given: dict[str, Any]) -> Answer:

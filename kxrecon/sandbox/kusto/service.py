@@ -18,6 +18,7 @@ from kxrecon.sandbox.clock import Clock
 from kxrecon.sandbox.kusto import (
     capacity,
     csl_script,
+    cursor_functions,
     databases,
     evaluate,
     exports,
@@ -134,7 +135,7 @@ class KustoService:
             if not isinstance(csl, str) or not csl.strip():
                 raise SyntaxRefused("Syntax error: the request holds no text")
             if _only_reads(properties) and _writes(text):
-                raise BadRequest("The request says that it only reads (request_readonly), and its command would write")
+                raise BadRequest("The request says that it only reads (x-ms-readonly), and its command would write")
             return 200, run(self._session(str(database or ""), text, request_id, caller), text)
         except SyntaxProblem as problem:
             error: KustoError = SyntaxRefused(f"Syntax error: {problem}")
@@ -202,6 +203,7 @@ class KustoService:
 
     def _query(self, session: Session, text: str, version: int) -> Any:
         text = text[skip(text, 0) :]
+        cursor = None
         if text.startswith("."):
             if not text.startswith(".show"):
                 raise BadRequest(ONLY_SHOW)
@@ -209,9 +211,10 @@ class KustoService:
         else:
             permissions.require(session, permissions.QUERY, "Query")
             found = Answer(*evaluate.run(session.store, session.uri, session.database, text))
+            cursor = cursor_functions.told(text, session)
         if version == 1:
-            return v1_query(found, session.switches, session.request_id, session.now)
-        return v2(found)
+            return v1_query(found, session.switches, session.request_id, session.now, cursor)
+        return v2(found, cursor)
 
 
 def _request_id(properties: Any) -> str:
@@ -227,7 +230,8 @@ def _request_id(properties: Any) -> str:
 def _only_reads(properties: Any) -> bool:
     """Whether the client asked that this request change nothing ("learn.microsoft.com, Request properties")."""
     options = properties.get("Options") if isinstance(properties, Mapping) else None
-    return isinstance(options, Mapping) and options.get("request_readonly") in (True, "true")
+    asked = ("request_readonly", "request_readonly_hardline")
+    return isinstance(options, Mapping) and any(options.get(one) in (True, "true") for one in asked)
 
 
 def _writes(text: str) -> bool:

@@ -146,6 +146,14 @@ def _truth(text: str) -> bool:
     return words[text.lower()]
 
 
+def whole(number: int, kind: str) -> int:
+    """The number, if an ``int`` or a ``long`` can hold it; ValueError if not."""
+    bits = {"int": 31, "long": 63}[kind]
+    if not -(2**bits) <= number < 2**bits:
+        raise ValueError(f"{number} is no {kind}")
+    return number
+
+
 def moment(text: str) -> str:
     """A datetime's ISO text with seven digits and Z, as Kusto shows it; ValueError if it is none."""
     return iso(datetime.fromisoformat(text.strip().replace("Z", "+00:00")))
@@ -159,7 +167,7 @@ def when(text: str) -> datetime:
 def iso(when: datetime) -> str:
     """A datetime as Kusto writes it."""
     when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
-    return when.strftime("%Y-%m-%dT%H:%M:%S.") + f"{when.microsecond:06}0Z"
+    return f"{when.year:04}-{when:%m-%dT%H:%M:%S}.{when.microsecond:06}0Z"
 
 
 def cursor(when: datetime) -> int:

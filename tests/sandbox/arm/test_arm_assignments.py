@@ -117,7 +117,8 @@ def test_a_caller_without_the_right_cannot_grant(arm):
     assert (status, body["error"]["code"]) == (403, "AuthorizationFailed")
     assert "roleAssignments/write" in body["error"]["message"]
     arm.world.store.put("meta", ("caller",), {**own, "roles": ["Role Based Access Control Administrator"]})
-    assert grant(arm, CONTAINER, TEAM, "Group")[0] == 201
+    status, body, _ = grant(arm, CONTAINER, TEAM, "Group")
+    assert status == 201 and body["properties"]["createdBy"] == body["properties"]["updatedBy"] == ADA
 
 
 def test_the_caller_s_permissions(arm):

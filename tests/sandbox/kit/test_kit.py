@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
+from kxrecon.sandbox.clock import Clock
+from kxrecon.sandbox.store import Store
 from kxrecon.testing import Event, Refused, Rule, open_sandbox
 
 ROOT = Path(__file__).parents[3]
@@ -69,14 +74,90 @@ def test_variables_are_given_as_on_the_command_line(shop):
 
 
 def test_weather_and_counting(shop):
-    shop.weather(Rule(Event("throttled", retry_after=0), "Clusters_Update", at=(1,)))
+    shop.weather(Rule(Event("throttled", retry_after=40), "Clusters_Update", at=(1,)))
+    before = Clock(Store(shop.file)).now()
     told = shop.apply(SPEC)
-    assert told.converged
+    assert told.converged and [(one.operation, one.weather) for one in told.struck] == [
+        ("Clusters_Update", "throttled")
+    ]
+    assert Clock(Store(shop.file)).now() - before >= timedelta(seconds=40), "who waited did so on the sandbox's clock"
     assert [one.operation for one in told.writes].count("Clusters_Update") == 2
     shop.weather()
     assert not shop.apply(SPEC).writes
     with pytest.raises(ValueError, match="unknown weather 'hail'"):
         shop.weather(Rule(Event("hail")))
+    with pytest.raises(ValueError, match="did you mean 'RoleAssignments_Create'"):
+        shop.weather(Rule(Event("refused"), "RoleAssignment_Create"))
+    for wrong in ({"chance": 0}, {"chance": 2}, {"at": (0,)}):
+        with pytest.raises(ValueError, match="refused"):
+            Rule(Event("refused"), **wrong)
+
+
+def test_a_rule_without_conditions_strikes_every_time_where_its_service_knows_the_event(shop):
+    shop.weather(Rule(Event("deadlock")), Rule(Event("refused", message="no"), "RoleAssignments_Create"))
+    told = shop.apply(SPEC)
+    assert told.code == 1 and {one.operation for one in told.struck} == {"RoleAssignments_Create"}
+
+
+ROW = ["2026-03-05T10:00:00Z", 1, "NL", 2.5]
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"OrderIdd": 2}, "Orders, row 2: there is no column OrderIdd; there are Timestamp, OrderId"),
+        ([1], "row 2: 1 values for 4 columns"),
+        ("text", "row 2: neither a list"),
+        (["notadate", 1, "NL", 1.0], "row 2, column Timestamp: 'notadate' is no datetime"),
+        ([None, 2**70, "NL", 1.0], "column OrderId"),
+        ([None, "1", "NL", 1.0], "column OrderId"),
+        ([None, 1, "\ud800", 1.0], "column Country"),
+        ([None, 1, "NL", "much"], "column Amount"),
+    ],
+)
+def test_a_row_that_does_not_fit_is_named_and_nothing_is_ingested(shop, row, words):
+    assert shop.apply(SPEC).converged
+    with pytest.raises(ValueError, match=re.escape(words)):
+        shop.ingest("Orders", [ROW, row])
+    assert shop.kql("Orders") == []
+
+
+def test_rows_may_hold_python_s_own_values(shop):
+    assert shop.apply(SPEC).converged
+    columns = "a:datetime, b:timespan, c:decimal, d:guid, e:dynamic, f:bool, g:int"
+    shop.kql(f".create table Odd ({columns})", "Shop")
+    at = datetime(2026, 3, 5, 10, tzinfo=UTC)
+    guid = UUID("11111111-2222-4333-8444-555555555555")
+    shop.ingest("Odd", [[at, timedelta(hours=1), Decimal("1.5"), guid, {"x": [1, None]}, True, -3]])
+    (row,) = shop.kql("Odd", "Shop")
+    assert row["a"] == "2026-03-05T10:00:00.0000000Z" and row["b"] == "01:00:00" and row["d"] == str(guid)
+    assert (row["e"], row["f"], row["g"], float(row["c"])) == ({"x": [1, None]}, True, -3, 1.5)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"cursor_on_alter": "resett"},
+        {"csl_script_lists_exports": "no"},
+        {"export_seconds": -1},
+        {"export_seconds": "soon"},
+    ],
+)
+def test_a_switch_takes_its_own_values_only(shop, wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        shop.switch(**wrong)
+
+
+@pytest.mark.parametrize(("span", "minutes"), [("1h30m", None), ("1.5h", 90), ("01:30:00", 90), ("2d", 2880)])
+def test_spans_are_written_as_in_kusto(shop, span, minutes):
+    clock = Clock(Store(shop.file))
+    if minutes is None:
+        with pytest.raises(ValueError, match="no span"):
+            shop.advance(span)
+        return
+    before = clock.now()
+    shop.advance(span)
+    assert timedelta(minutes=minutes) <= clock.now() - before < timedelta(minutes=minutes + 5)
 
 
 def test_exports_stand_where_their_runs_left_them(shop):

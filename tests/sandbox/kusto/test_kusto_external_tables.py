@@ -253,3 +253,14 @@ def test_details_never_tell_connections(kusto):
     make(kusto, "kind=storage dataformat=csv (h@'https://a.blob.core.windows.net/c;k')")
     (row,) = kusto.run(".show external tables details")
     assert list(row) == ["TableName", "QueryAccelerationPolicy", "QueryAccelerationState"]
+
+
+@pytest.mark.parametrize(
+    ("form", "kind", "fine"), [("csv", "snappy", False), ("csv", "gzip", True), ("parquet", "snappy", True)]
+)
+def test_compression_types_are_those_of_the_format(kusto, form, kind, fine):
+    status, body = kusto.send(
+        f".create-or-alter external table T (a:string) kind=storage dataformat={form} (h@'{LAKE};impersonate')"
+        f" with (compressed=true, compressionType='{kind}')"
+    )
+    assert (status == 200) == fine, body

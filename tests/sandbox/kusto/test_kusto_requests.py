@@ -371,10 +371,11 @@ def test_property_values_must_be_literals(value):
         parse.parse(f".create-or-alter continuous-export E to table T with (intervalBetweenRuns={value}) <| T")
 
 
-def test_a_request_that_says_it_only_reads_writes_nothing(kusto):
-    only = {"Options": {"request_readonly": True}}
+@pytest.mark.parametrize("option", ["request_readonly", "request_readonly_hardline"])
+def test_a_request_that_says_it_only_reads_writes_nothing(kusto, option):
+    only = {"Options": {option: True}}
     status, body = kusto.service.handle_management("Telemetry", "// x\n.create table T (a:string)", only, None)
-    assert (status, body["error"]["@permanent"]) == (400, True) and "request_readonly" in body["error"]["@message"]
+    assert (status, body["error"]["@permanent"]) == (400, True) and "only reads" in body["error"]["@message"]
     for text in (".show tables", "print 1"):
         handle = kusto.service.handle_management if text[0] == "." else kusto.service.handle_query
         assert handle("Telemetry", text, only, None)[0] == 200

@@ -31,6 +31,25 @@ def test_a_managed_identity_by_any_of_its_ids(kusto, given):
     assert len(again) == 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "prefix", "shown"),
+    [
+        ("User", "aaduser", "AAD User"),
+        ("Group", "aadgroup", "AAD Group"),
+        ("ServicePrincipal", "aadapp", "AAD Application"),
+    ],
+)
+def test_principals_are_shown_with_their_type(kusto, kind, prefix, shown):
+    kusto.store.put("principal", ("eeee",), {"type": kind, "displayName": "It"})
+    (row,) = kusto.run(f".add database Telemetry viewers ('{prefix}=eeee')")
+    assert (row["PrincipalType"], row["PrincipalFQN"]) == (shown, f"{prefix}=eeee;{TENANT}")
+
+
+def test_system_is_nobody_s_name(kusto):
+    """A word of the policy and of `managedIdentity=`; a role takes the identity's id."""
+    assert "could not be resolved" in kusto.refused(".add database Telemetry viewers ('aadapp=system')")["@message"]
+
+
 def test_set_replaces_one_role(kusto):
     kusto.run(".add database Telemetry viewers ('aaduser=a@x.com', 'aaduser=b@x.com')")
     kusto.run(".add database Telemetry admins ('aaduser=b@x.com')")

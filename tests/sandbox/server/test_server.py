@@ -142,6 +142,8 @@ def test_bare_adds_what_is_missing_and_strict_is_closed(tmp_path):
     [
         {"clusters": [{"resourceId": "x"}]},
         {"identities": ["x"]},
+        {"clusters": 5},
+        {"custers": []},
         {"identities": [{"resourceId": "exporter"}]},
         {"principals": [{"objectId": "x", "type": "Robot"}]},
         {"roleAssignments": [{"scope": "/subscriptions/s", "role": "Emperor", "principalId": "x"}]},
@@ -173,6 +175,9 @@ def test_kusto_s_own_client_talks_to_a_cluster(tmp_path, monkeypatch):
     [
         ("GET", "/v1/rest/auth/metadata", None, 200),
         ("GET", "/v1/rest/mgmt", None, 405),
+        ("GET", "/v1/rest/query?db=Telemetry&csl=print%201", None, 200),
+        ("GET", "/v2/rest/query?db=Telemetry&csl=.show%20tables", None, 200),
+        ("GET", "/v2/rest/query?db=Telemetry", None, 400),
         ("POST", "/v3/rest/mgmt", b"{}", 404),
         ("POST", "/v1/rest/mgmt", b"{", 400),
         ("POST", "/v1/rest/mgmt", b"[]", 400),
@@ -188,3 +193,15 @@ def test_requests_to_a_cluster(tmp_path, session, method, path, body, status):
         answer = session.request(method, opened.kusto[URI] + path, data=body)
     assert answer.status_code == status
     assert (status == 200) == ("error" not in answer.json())
+    if "/rest/auth" not in path:
+        assert len(answer.headers["x-ms-activity-id"]) == 36
+
+
+def test_the_header_that_forces_reading_is_heard(tmp_path, session):
+    body = {"db": "Telemetry", "csl": ".create table Ro (x:int)"}
+    with embed(tmp_path / "s.db", INVENTORY) as opened:
+        url = opened.kusto[URI] + "/v1/rest/mgmt"
+        refused = session.post(url, json=body, headers={"x-ms-readonly": "true"})
+        assert refused.status_code == 400 and "only reads" in refused.json()["error"]["@message"]
+        assert not opened.world.store.all("table")
+        assert session.post(url, json=body).status_code == 200
