@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from kxrecon.derive import derive
+from kxrecon.elsewhere import PRINCIPAL, speaks_for
 from kxrecon.model import Entity, Ref, State, Value
 from kxrecon.prune import ONLY_OWNED as GRANTS
 from kxrecon.scope import Rotation, Scope
@@ -29,7 +30,7 @@ def grants(rotation: Rotation, stated: State, observed: State, scope: Scope) -> 
         found |= {
             ref
             for ref, entity in observed.entities.items()
-            if principal(ref) == rotation.previous and entity.owner == scope.mark
+            if principal(ref) == rotation.previous and entity.owner == scope.mark and speaks_for(ref, scope)
         }
     return sorted(ref for ref in found if ref in observed.entities and ref not in stated.entities)
 
@@ -38,15 +39,12 @@ def principal(ref: Ref) -> str | None:
     """Whose grant this is; None for what is no grant."""
     if ref.kind not in GRANTS:
         return None
-    return ref.name[_PRINCIPAL[ref.kind]]
-
-
-_PRINCIPAL = {POLICY: -2, "database_role": 2, "role_assignment": 2, "acl_entry": 3, USER: 2, GRANT: 2}
+    return ref.name[PRINCIPAL[ref.kind]]
 
 
 def _with(ref: Ref, symbol: str) -> Ref:
     """The same grant for somebody else."""
-    at = _PRINCIPAL[ref.kind] % len(ref.name)
+    at = PRINCIPAL[ref.kind] % len(ref.name)
     return Ref(ref.kind, (*ref.name[:at], symbol, *ref.name[at + 1 :]))
 
 

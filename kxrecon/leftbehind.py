@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kxrecon import kql
+from kxrecon.elsewhere import speaks_for
 from kxrecon.model import Entity, Finding, Ref, State
 from kxrecon.prune import SECTIONS, Pruning
 from kxrecon.scope import Scope
@@ -35,16 +36,25 @@ def _ref(entity: Entity) -> Ref:
 
 
 def _grant(entity: Entity, pruning: Pruning, scope: Scope) -> Iterator[Finding]:
-    if pruning.takes(entity) or pruning.unseen(entity.ref):
+    if pruning.takes(entity) or pruning.kept(entity):
         return
-    users = pruning.users(entity)
+    users, doubt = pruning.users(entity), pruning.unseen(entity.ref)
     if users:
         message = f"carries the mark {scope.mark}, and is kept for {', '.join(users)}, which this spec does not have"
         yield Finding("left-behind", entity.ref, message)
+    elif doubt:
+        message = f"carries the mark {scope.mark}; whether something needs it cannot be told: {doubt}"
+        yield Finding("left-behind", entity.ref, message)
     else:
         message = f"carries the mark {scope.mark}, and nothing needs it any more"
-        remedy = f"prune: {{ grants: owned }} removes it; without the mark in its {_field(entity.ref)} it is released"
+        remedy = f"{_removes('grants', entity, scope)}; without the mark in its {_field(entity.ref)} it is released"
         yield Finding("left-behind", entity.ref, message, remedy)
+
+
+def _removes(section: str, entity: Entity, scope: Scope) -> str:
+    """What takes away something of this spec's; nothing is pruned in a database that it does not name."""
+    named = "" if speaks_for(entity.ref, scope) else f", once the spec names {entity.ref.name[0]} again,"
+    return f"prune: {{ {section}: owned }}{named} removes it"
 
 
 def _unseen(desired: State, observed: State, pruning: Pruning) -> Iterator[Finding]:
@@ -62,7 +72,7 @@ def _made(entity: Entity, pruning: Pruning, scope: Scope) -> Iterator[Finding]:
         return
     runs = entity.ref.kind == "continuous_export" and entity.fields.get("isDisabled") is not True
     message = f"{'runs on' if runs else 'is still there'}: an apply of this spec made it, and the spec no longer has it"
-    yield Finding("left-behind", entity.ref, message, f"prune: {{ {section}: owned }} removes it")
+    yield Finding("left-behind", entity.ref, message, _removes(section, entity, scope))
 
 
 def _field(ref: Ref) -> str:

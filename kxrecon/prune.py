@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 
-from kxrecon.model import Entity, Hidden, Ref, State, Value
+from kxrecon.elsewhere import UNLISTED, hides, speaks_for
+from kxrecon.model import Entity, Gap, Hidden, Ref, State, Value
 from kxrecon.scope import LEDGER, SYSTEM, Scope
 from kxrecon.storage_uri import locate
 from kxrecon.surroundings import Stored, connections, databases_read
@@ -33,12 +34,13 @@ ONLY_OWNED = frozenset(
     {"database_role", "managed_identity_policy", "role_assignment", "acl_entry", "sql_user", "sql_grant"}
 )
 # Who may need an entity of a kind: it is not pruned while one of these could not be read.
-_GRANTED = ("continuous_export", "external_table", "function", "cluster_identity", "container")
+_GRANTED = ("continuous_export", "external_table", "function", "cluster_identity", "container", UNLISTED)
 NEEDED_BY: Mapping[str, tuple[str, ...]] = {
-    "cluster_identity": ("continuous_export", "external_table", "managed_identity_policy"),
+    "cluster_identity": ("continuous_export", "external_table", "managed_identity_policy", UNLISTED),
+    "cluster_role": ("continuous_export", UNLISTED),
     "external_table": ("continuous_export",),
-    "function": ("continuous_export", "function"),
-    "table": ("continuous_export", "function"),
+    "function": ("continuous_export", "function", UNLISTED),
+    "table": ("continuous_export", "function", UNLISTED),
     **dict.fromkeys(ONLY_OWNED, _GRANTED),
 }
 
@@ -65,13 +67,17 @@ class Pruning:
     def unseen(self, ref: Ref) -> str:
         """What could not be read and may need this entity; empty if all of it was."""
         wanted = NEEDED_BY.get(ref.kind, ())
-        gap = next((gap for gap in self._observed.gaps if gap.kind in wanted and gap.symbol is None), None)
+        gap = next((gap for gap in self._gaps if gap.kind in wanted and hides(gap, ref, self._scope)), None)
         if gap is not None:
-            return f"{gap.kind} {'/'.join(gap.prefix)}".rstrip() + f" could not be read ({gap.failure.message})"
+            return f"{_unread(gap)} ({gap.failure.message})"
         person = any(part.startswith(("aaduser=", "aadgroup=")) for part in ref.name)
         if ref.kind in ONLY_OWNED and not person and self._stranger is not None:
             return f"the ids of the identity {self._stranger} could not be read"
         return ""
+
+    @cached_property
+    def _gaps(self) -> tuple[Gap, ...]:
+        return tuple(gap for gap in self._observed.gaps if gap.symbol is None)
 
     @cached_property
     def _stranger(self) -> str | None:
@@ -81,6 +87,8 @@ class Pruning:
 
     def _asked(self, entity: Entity) -> bool:
         ref = entity.ref
+        if not speaks_for(ref, self._scope):
+            return False
         if ref.kind == "database_role" and ref.name[:2] in self._exact:
             return True
         if ref.kind == "cluster_role" and ref.name[:1] in self._exact_cluster:
@@ -123,6 +131,12 @@ class Pruning:
         if table is None or table.fields.get("kind") == "sql":
             return False
         return any(lies_in(str(one.get("uri")), grant.name[0]) for one in connections(table))
+
+
+def _unread(gap: Gap) -> str:
+    if gap.kind == UNLISTED:
+        return "not all databases of the cluster could be seen"
+    return f"{gap.kind} {'/'.join(gap.prefix)}".rstrip() + " could not be read"
 
 
 def may_be(identity: Value, principal: str) -> bool:

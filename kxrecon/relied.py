@@ -7,18 +7,21 @@ grants as well may go.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from kxrecon.elsewhere import PRINCIPAL
 from kxrecon.kinds import kind
 from kxrecon.links import LinkBuilder, Unplaced
-from kxrecon.model import Entity, Ref, State
+from kxrecon.model import Entity, Hidden, Ref, State, Value
 from kxrecon.principals import is_guid
 from kxrecon.prune import lies_in, may_be
 from kxrecon.scope import Scope
-from kxrecon.surroundings import Stored, carried
+from kxrecon.storage_uri import locate
+from kxrecon.surroundings import Stored, carried, connections, table_of
 
 GROUND = frozenset({"external_table", "table", "function"})
+POLICY = "managed_identity_policy"
 KINDS = frozenset(
     {"cluster_identity", "managed_identity_policy", "database_role", "cluster_role", "role_assignment"}
     | {"acl_entry", "sql_user", "sql_grant"}
@@ -33,11 +36,11 @@ def relied_on(gone: Mapping[Ref, Entity], desired: State, observed: State, scope
         return stands
     builder = LinkBuilder(scope, Stored(observed, desired), observed)
     found: dict[Ref, str] = {}
-    for link, by in _needed(desired, builder):
+    for link, by, told in _needed(desired, builder, leaving):
         if link.ref in desired.entities or kind(link.ref.kind).covers(link, desired):
             continue
-        for ref in _givers(link, leaving):
-            found.setdefault(ref, f"{by} relies on it")
+        for ref in (*_givers(link, leaving), *_on_its_way(link, by, leaving, desired)):
+            found.setdefault(ref, told)
     return {**stands, **_in_doubt(leaving, builder.unplaced), **_in_use(leaving, desired), **found}
 
 
@@ -68,8 +71,31 @@ def _in_doubt(leaving: Mapping[Ref, Entity], unplaced: Iterable[Unplaced]) -> di
         ref: f"{place.table} may rely on it: the storage account of its target is not known"
         for ref in leaving
         for place in unplaced
-        if ref.kind == "role_assignment" and lies_in(place.uri, ref.name[0]) and may_be(place.writer, ref.name[2])
+        if (ref.kind == "role_assignment" and lies_in(place.uri, ref.name[0]) and may_be(place.writer, ref.name[2]))
+        or (ref.kind == "acl_entry" and _leads_to(ref, place.uri) and may_be(place.writer, ref.name[3]))
     }
+
+
+def _on_its_way(link: Entity, by: Entity, leaving: Mapping[Ref, Entity], desired: State) -> list[Ref]:
+    """Departing entries of access control lists that let ``by`` in where the role of ``link`` does not: what others
+    wrote by hand, or in another spec, does not say which of the two it is that they rely on."""
+    table = table_of(by, desired) if by.ref.kind == "continuous_export" else None
+    if link.ref.kind != "role_assignment" or table is None or table.fields.get("kind") == "sql":
+        return []
+    uris = [str(one.get("uri")) for one in connections(table)]
+    who = link.ref.name[2]
+    entries = (ref for ref in leaving if ref.kind == "acl_entry" and ref.name[3] == who)
+    return [ref for ref in entries if any(_leads_to(ref, uri) for uri in uris)]
+
+
+def _leads_to(entry: Ref, uri: str) -> bool:
+    """Whether an entry of an access control list is on the way to a place, or below it."""
+    host, container, path, _ = entry.name
+    there = locate(uri)
+    if there is None or (there.dfs_host, there.container) != (host, container):
+        return False
+    short, long = sorted(f"/{one.strip('/')}/".replace("//", "/") for one in (path, there.path))
+    return long.startswith(short)
 
 
 def _in_use(leaving: Mapping[Ref, Entity], desired: State) -> dict[Ref, str]:
@@ -78,15 +104,61 @@ def _in_use(leaving: Mapping[Ref, Entity], desired: State) -> dict[Ref, str]:
     return {ref: f"{users[0]} uses it" for ref, users in identities.items() if users}
 
 
-def _needed(desired: State, builder: LinkBuilder) -> Iterator[tuple[Entity, str]]:
-    """Each link that a live export or an external table needs, with who needs it."""
+def _needed(
+    desired: State, builder: LinkBuilder, leaving: Mapping[Ref, Entity]
+) -> Iterator[tuple[Entity, Entity, str]]:
+    """Each link that a live export or an external table needs, or may need, with who needs it and how that is told."""
+    suspects = sorted({ref.name[PRINCIPAL[ref.kind]].removeprefix("aadapp=") for ref in leaving})
     for export in _running(desired):
-        table = desired.entities.get(Ref("external_table", (export.ref.name[0], str(export.fields.get("to")))))
-        for link in builder.of_export(export, table):
-            yield _as_shown(link), str(export.ref)
+        for one, table, doubt in _guesses(export, table_of(export, desired), suspects, desired):
+            told = f"{export.ref} may rely on it: {doubt}" if doubt else f"{export.ref} relies on it"
+            for link in builder.of_export(one, table):
+                yield _as_shown(link), export, told
     for table in desired.of_kind("external_table"):
         for link in builder.of_table(table):
-            yield link, str(table.ref)
+            yield link, table, f"{table.ref} relies on it"
+
+
+def _guesses(
+    export: Entity, table: Entity | None, suspects: Sequence[str], desired: State
+) -> Iterator[tuple[Entity, Entity | None, str]]:
+    """An export with its table; where as whom it runs or how it gets in cannot be read, as each of those who lose
+    something."""
+    if isinstance(export.fields.get("managedIdentity"), Hidden):
+        for who in suspects:
+            one = replace(export, fields={**export.fields, "managedIdentity": who})
+            yield one, None if table is None else _by(table, None), "as whom it runs cannot be read"
+        return
+    if table is None or not any(isinstance(one.get("auth"), Hidden) for one in connections(table)):
+        yield export, table, ""
+        return
+    yield export, None, ""
+    for carried_by in (None, *_carriers(table, suspects, desired)):
+        yield export, _by(table, carried_by), "how it gets in at its target cannot be read"
+
+
+def _carriers(table: Entity, suspects: Sequence[str], desired: State) -> list[str]:
+    """Who may stand in a table's masked connection string: only somebody with that usage."""
+    database = table.ref.name[0]
+    levels: tuple[tuple[str, ...], ...] = (("cluster",), ("database", database))
+
+    def may_stand(who: str) -> bool:
+        refs = [Ref(POLICY, (*level, who, usage)) for level in levels for usage in ("ExternalTable", "All")]
+        return any(ref in desired.entities or desired.gap(ref) for ref in refs)
+
+    return [who for who in suspects if may_stand(who)]
+
+
+def _by(table: Entity, identity: str | None) -> Entity:
+    """A table whose masked connections are opened by an identity that they carry, or by whoever runs the export."""
+    how = {"auth": "managedIdentity", "identity": identity} if identity else {"auth": "impersonate"}
+
+    def opened(one: Mapping[str, Value]) -> Mapping[str, Value]:
+        return {**one, **how} if isinstance(one.get("auth"), Hidden) else one
+
+    if table.fields.get("kind") == "sql":
+        return replace(table, fields={**table.fields, "connection": opened(table.fields["connection"])})
+    return replace(table, fields={**table.fields, "connections": tuple(map(opened, connections(table)))})
 
 
 def _as_shown(link: Entity) -> Entity:

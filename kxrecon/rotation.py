@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from kxrecon import former
 from kxrecon.kinds import NAMES
 from kxrecon.model import Allow, Change, Entity, Finding, Hidden, Reading, Ref, State, Value
+from kxrecon.prune import Pruning
 from kxrecon.scope import Rotation, Scope
 from kxrecon.surroundings import connections, moved, place, table_of
 
@@ -39,6 +40,7 @@ class Turn:
     released: frozenset[Ref] = frozenset()
     kept: frozenset[Ref] = frozenset()
     left: Mapping[Ref, str] = field(default_factory=dict)
+    doubtful: Mapping[Ref, str] = field(default_factory=dict)  # of those kept: what could not be read and may need it
 
     @property
     def told(self) -> bool:
@@ -87,10 +89,14 @@ def _turn(rotation: Rotation, stated: State, observed: State, scope: Scope) -> T
     old = former.grants(rotation, stated, observed, scope)
     left = {ref: why for ref in old if (why := former.stays(rotation, observed.entities[ref], observed, old, scope))}
     going = [ref for ref in old if ref not in left]
+    pruning = Pruning(stated, scope, observed)
+    doubtful = {ref: why for ref in going if (why := pruning.unseen(ref))}
     released = frozenset(
-        ref for ref in going if turn.ready or (turn.told and scope.manages(NAMES[ref.kind]) == "apply")
+        ref
+        for ref in going
+        if ref not in doubtful and (turn.ready or (turn.told and scope.manages(NAMES[ref.kind]) == "apply"))
     )
-    return replace(turn, released=released, kept=frozenset(going) - released, left=left)
+    return replace(turn, released=released, kept=frozenset(going) - released, left=left, doubtful=doubtful)
 
 
 # --- where each export stands ---------------------------------------------------------------------------------
@@ -234,7 +240,9 @@ def findings(found: Iterable[Turn]) -> Iterator[Finding]:
             yield Finding("note", ref, message + keeps, remedy) if ref in turn.idle else Finding("note", ref, message)
         for ref, why in sorted(turn.left.items()):
             yield Finding("left-behind", ref, f"belongs to {rotation.previous}, and stays: {why}")
-        for ref in sorted(turn.kept) if turn.told else ():
+        for ref, why in sorted(turn.doubtful.items()):
+            yield Finding("unknown", ref, f"stays: {why}, so it cannot be told whether something needs it")
+        for ref in sorted(turn.kept - turn.doubtful.keys()) if turn.told else ():
             yield Finding("note", ref, f"its owner is asked to remove it when the rotation of {rotation} is that far")
 
 

@@ -65,6 +65,7 @@ def plan_over(
     from kxrecon.commands._linted import linted, server
     from kxrecon.derive import derive
     from kxrecon.journal import history
+    from kxrecon.neighbours import joined, matter
     from kxrecon.observe import observe, require_cluster
     from kxrecon.plan import Circumstances, draft, make
 
@@ -82,6 +83,13 @@ def plan_over(
     ignore = _ignored(options, spec, derived.desired, seen.state)
     circumstances = Circumstances(past.paused, spec.allow, _marks(options), judge, ignore, datetime.now(UTC).date())
     made = draft(derived, seen.state, seen.scope, circumstances)
+    if matter(made, derived.desired, seen.state, seen.scope):
+        wider = joined(seen, clients, options.max_parallel)
+        wider = wider if book is None else book.owners.marked(wider)
+        derived = derive(spec.desired, wider, seen.scope)
+        made = draft(derived, wider, seen.scope, circumstances)
+        beside = len(wider.entities) - len(seen.state.entities)
+        made = replace(made, unchanged=made.unchanged - beside)
     made = _told(made, past, spec.desired, seen.state)
     if book is not None:
         made = replace(made, findings=(*made.findings, *_ledger.told(options, book, made, derived.desired, seen.state)))

@@ -82,14 +82,21 @@ def describe(entity: Entity) -> Any:
     return _export_spec.write(entity)
 
 
+def shown(database: str, known: Answers) -> Iterable[Read]:
+    """What shows the exports of a database; the csl script too, once it is known that an export's identity is shown
+    nowhere else."""
+    asked = _reads.continuous_exports(database)
+    yield asked
+    answer = known.get(asked)
+    if isinstance(answer, Table) and answer.rows and not _shows_identity(answer):
+        yield _reads.csl_script(database)
+
+
 def reads(scope: Scope, known: Answers) -> Iterable[Read]:
-    """Exports; the csl script too, once it is known that an export's identity is shown nowhere else."""
+    """Exports, why some of them stand still, and during a rotation whether they use what is new."""
     for database in _databases(scope):
-        asked = _reads.continuous_exports(database)
-        yield asked
-        answer = known.get(asked)
-        if isinstance(answer, Table) and answer.rows and not _shows_identity(answer):
-            yield _reads.csl_script(database)
+        yield from shown(database, known)
+        answer = known.get(_reads.continuous_exports(database))
         if isinstance(answer, Table):
             stopped = _stopped(answer)
             yield from (_reads.export_failures(database, name) for name in stopped[:MOST_FAILURES])
@@ -143,12 +150,12 @@ def _with_causes(
     journal = answers.get(_journal.journal(database))
     readings = [one for one in seen if isinstance(one, Reading)]
     told = _journal.told(readings, journal) if isinstance(journal, Table) else {}
-    shown = _rotated(journal, database, answers, scope)
+    rotated = _rotated(journal, database, answers, scope)
     for found in seen:
         if isinstance(found, Entity):
             yield found
             continue
-        more = {**told.get(found.ref.name[1], {}), **shown.get(found.ref.name[1], {})}
+        more = {**told.get(found.ref.name[1], {}), **rotated.get(found.ref.name[1], {})}
         full = replace(found, values={**found.values, **more})
         failures = answers.get(_reads.export_failures(*found.ref.name))
         yield _with_failures(full, failures) if isinstance(failures, Table) else full
@@ -188,11 +195,11 @@ def _observed(
         *("CursorScopedTables", "ExportProperties", "IsDisabled"),
     )
     state = cells(answer, "LastRunTime?", "StartCursor", "LastRunResult?", "ExportedTo", "IsRunning?")
-    shown = _shows_identity(answer)
+    shows = _shows_identity(answer)
     for row in answer.rows:
         name, to, query, latency, interval, tables, properties, disabled = definition(row)
         known, identity = _properties(json_key(properties or ""))
-        if shown or identity is not None:
+        if shows or identity is not None:
             symbol: Value = _symbol(identity, scope)
         else:
             symbol = _symbol(script[name], scope) if script is not None and name in script else HIDDEN
