@@ -7,15 +7,18 @@ one before them, as ever.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from kxrecon.errors import UsageError
 from kxrecon.model import Ref, State
+from kxrecon.scope import MARK
 
 _SHARD = re.compile(r"(\d{1,6})/(\d{1,6})\Z")
 # What one spec states whole. Elements of sets (roles, policy usages, list entries) may be in several specs.
@@ -24,16 +27,25 @@ STATED = frozenset({"continuous_export", "external_table", "function", "table"})
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One spec of a fleet: its files, the cluster that it names, its wave (lower ones go first)."""
+    """One spec of a fleet: its files, the cluster that it names, its wave (lower ones go first).
+
+    ``called`` is its name where the stem of its last file would be another member's too.
+    """
 
     files: tuple[str, ...]
     cluster: str
     wave: int = 0
+    called: str = ""
 
     @property
     def name(self) -> str:
-        """How reports call it: the stem of its last file."""
-        return Path(self.files[-1]).stem
+        """How reports call it: the stem of its last file, or as much of its files as tells it apart."""
+        return self.called or Path(self.files[-1]).stem
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """Its files, however they were written on the command line: equal for one spec only."""
+        return tuple(os.path.abspath(file) for file in self.files)
 
 
 def members(paths: Sequence[str], given: Mapping[str, str], environ: Mapping[str, str]) -> list[Member]:
@@ -52,8 +64,23 @@ def members(paths: Sequence[str], given: Mapping[str, str], environ: Mapping[str
             named = False
         groups[-1].append(path)
         named = named or own
-    found = [Member(tuple(files), *cluster(*files)) for files in groups]
-    return sorted(found, key=lambda member: member.wave)
+    found: dict[tuple[str, ...], Member] = {}
+    for files in groups:
+        one = Member(tuple(files), *cluster(*files))
+        found.setdefault(one.place, one)
+    return sorted(_told_apart(list(found.values())), key=lambda member: member.wave)
+
+
+def _told_apart(found: Sequence[Member]) -> Iterator[Member]:
+    """The members, each with a name that no other has: its stem, else its last file, else all of its files."""
+    stems = Counter(Path(one.files[-1]).stem for one in found)
+    lasts = Counter(one.files[-1] for one in found)
+    for one in found:
+        last = one.files[-1]
+        if stems[Path(last).stem] == 1:
+            yield one
+        else:
+            yield replace(one, called=last if lasts[last] == 1 else " + ".join(one.files))
 
 
 def _in_folder(folder: Path, cluster: Callable[[str], tuple[str, int]]) -> list[str]:
@@ -112,13 +139,40 @@ def _which(which: str, environ: Mapping[str, str]) -> tuple[int, int]:
     return int(found[1]) - 1, int(found[2])
 
 
-def claims(stated: Iterable[tuple[str, str, State]]) -> list[str]:
-    """What two specs both say of one cluster: a message for each, which names both. (spec, cluster, desired)."""
-    owners: dict[tuple[str, Ref], str] = {}
-    found: list[str] = []
-    for name, cluster, desired in stated:
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """What two specs of one cluster both say: a message that names both, and the two."""
+
+    message: str
+    between: tuple[Member, Member]
+
+
+def clashes(stated: Sequence[tuple[Member, str, State]]) -> list[Clash]:
+    """What the specs of one cluster may not share: a name, which is their mark, and what a spec states whole.
+    (member, the spec's name, desired)."""
+    return [*_named_alike(stated), *_claimed_twice(stated)]
+
+
+def _named_alike(stated: Sequence[tuple[Member, str, State]]) -> Iterator[Clash]:
+    """Two specs with one name would take each other's marks for their own, and prune what the other one needs."""
+    first: dict[tuple[str, str], Member] = {}
+    for member, name, _ in stated:
+        other = first.setdefault((member.cluster, name), member)
+        if other.place != member.place:
+            both = f"{_files(other)} and {_files(member)} are both named {name} on {member.cluster}"
+            why = f"what one of them marks {MARK}{name} the other takes for its own"
+            yield Clash(f"{both}: {why}; give one of them another name:", (other, member))
+
+
+def _claimed_twice(stated: Sequence[tuple[Member, str, State]]) -> Iterator[Clash]:
+    owners: dict[tuple[str, Ref], Member] = {}
+    for member, _, desired in stated:
         for ref in sorted(ref for ref in desired.entities if ref.kind in STATED):
-            other = owners.setdefault((cluster, ref), name)
-            if other != name:
-                found.append(f"{ref} of {cluster} is claimed by two specs: {other} and {name}")
-    return found
+            other = owners.setdefault((member.cluster, ref), member)
+            if other.place != member.place:
+                message = f"{ref} of {member.cluster} is claimed by two specs: {_files(other)} and {_files(member)}"
+                yield Clash(message, (other, member))
+
+
+def _files(member: Member) -> str:
+    return " + ".join(member.files)

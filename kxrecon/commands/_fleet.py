@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from hashlib import sha256
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,7 +23,7 @@ from kxrecon.commands._options import variable_values
 from kxrecon.commands._terminal import show, write
 from kxrecon.commands._wire import asks_server, planes_on, sandbox_file, wire
 from kxrecon.errors import KxreconError, PlanError
-from kxrecon.fleet import Member, claims, members, shard
+from kxrecon.fleet import Clash, Member, clashes, members, shard
 from kxrecon.report.fleet import Row, Told, markdown, summary, text
 
 if TYPE_CHECKING:
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PLANS = STATE / "plans"
+_NOT_IN_NAME = re.compile(r"[^A-Za-z0-9._]+")
 Judge = Callable[["Plan"], int]
 
 
@@ -61,11 +65,22 @@ def plans(options: argparse.Namespace, found: Sequence[Member], judge: Judge, *,
     from kxrecon import planfile
 
     rows = planned(options, found, judge)
+    files = plan_files([row.name for row in rows])
     for row in rows if save else ():
         if row.plan is not None:
-            planfile.save(row.plan, PLANS / f"{row.name}.json")
+            planfile.save(row.plan, files[row.name])
     _tell(options, rows, title)
     return rows
+
+
+def plan_files(names: Sequence[str]) -> dict[str, Path]:
+    """Where the plan of each spec is saved: by its name, or by its file (``eu-prod.json``) where that is its name."""
+    short = {name: _NOT_IN_NAME.sub("-", name.removesuffix(".yaml").removesuffix(".yml")).strip("-.") for name in names}
+    used = Counter(short.values())
+    return {
+        name: PLANS / (f"{one}.json" if used[one] == 1 else f"{one}-{sha256(name.encode()).hexdigest()[:8]}.json")
+        for name, one in short.items()
+    }
 
 
 def planned(options: argparse.Namespace, found: Sequence[Member], judge: Judge) -> list[Row]:
@@ -122,17 +137,18 @@ def _opened(options: argparse.Namespace, found: Sequence[Member]) -> Iterator[Wi
 
 
 def _claimed(options: argparse.Namespace, found: Sequence[Member], rows: list[Row]) -> list[Row]:
-    """The rows, those failed whose specs claim the same entity."""
-    shared = _claims(options, found)
-    if not shared:
-        return rows
-    message = "\n".join(shared)
-    named = {name for name in (row.name for row in rows) if any(name in line.split() for line in shared)}
-    return [Row(row.name, row.cluster, row.wave, FAILED, error=message) if row.name in named else row for row in rows]
+    """The rows, those failed whose specs have one name or claim the same entity."""
+    shared = _clashes(options, found)
+
+    def judged(member: Member, row: Row) -> Row:
+        told = [one.message for one in shared if member in one.between]
+        return Row(row.name, row.cluster, row.wave, FAILED, error="\n".join(told)) if told else row
+
+    return [judged(member, row) for member, row in zip(found, rows, strict=True)]
 
 
-def _claims(options: argparse.Namespace, found: Sequence[Member]) -> list[str]:
-    """Entities that two specs of one cluster both claim; specs that stand alone on theirs are not loaded for this."""
+def _clashes(options: argparse.Namespace, found: Sequence[Member]) -> list[Clash]:
+    """What two specs of one cluster may not share; specs that stand alone on theirs are not loaded for this."""
     crowded = [one for one in found if sum(other.cluster == one.cluster for other in found) > 1]
     loaded: list[tuple[Member, Spec]] = []
     for member in crowded:
@@ -140,7 +156,7 @@ def _claims(options: argparse.Namespace, found: Sequence[Member]) -> list[str]:
             loaded.append((member, _flow.load(options, member.files)))
         except KxreconError:
             continue  # said of the member, when it is its turn
-    return claims((member.name, member.cluster, spec.desired) for member, spec in loaded)
+    return clashes([(member, spec.name, spec.desired) for member, spec in loaded])
 
 
 def _tell(options: argparse.Namespace, rows: Sequence[Row], title: str) -> None:
@@ -179,9 +195,9 @@ def in_waves(
 ) -> int:
     """Apply every member, wave by wave: the next wave begins when the last one is converged and, with
     ``--wait-healthy``, none of its exports is ``ailing``, those included that were not changed."""
-    shared = _claims(options, found)
+    shared = _clashes(options, found)
     if shared:
-        raise PlanError("nothing was done:\n" + "\n".join(f"  {line}" for line in shared))
+        raise PlanError("nothing was done:\n" + "\n".join(f"  {one.message}" for one in shared))
     rows: list[Row] = []
     for wave, ones in groupby(found, key=lambda member: member.wave):
         if any(row.code != DONE for row in rows):

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kxrecon import cli
+from kxrecon.commands._fleet import plan_files
 from kxrecon.errors import UsageError
 from kxrecon.fleet import Member, members, shard
 
@@ -158,9 +159,69 @@ def test_two_specs_that_claim_the_same_entity_are_both_named(run):
     code, out, err = run("plan", "fleet", "--json")
     assert code == 1
     for one in specs(out).values():
-        assert "is claimed by two specs: east and other" in one["error"]
+        assert "is claimed by two specs: fleet/east.yaml and fleet/other.yaml" in one["error"]
     code, out, err = run("apply", "fleet", "--yes")
     assert code == 1 and "nothing was done" in err and "continuous_export Telemetry/ArchiveEvents" in err
+
+
+def in_folder(folder, stem, *, cluster="telemetry", more=""):
+    """The quickstart in a folder of its own."""
+    Path(folder).mkdir(exist_ok=True)
+    path = Path(folder, f"{stem}.yaml")
+    own = QUICKSTART.replace("https://telemetry.", f"https://{cluster}.")
+    path.write_text(own.replace("clusters/telemetry", f"clusters/{cluster}") + more)
+    return str(path)
+
+
+def test_two_specs_of_one_cluster_with_one_stem_are_told_apart_by_their_files(run):
+    paths = [in_folder("a", "exports", more="name: a\n"), in_folder("b", "exports", more="name: b\n")]
+    code, out, _ = run("plan", "a", "b", "--json")
+    found = specs(out)
+    assert code == 1 and sorted(found) == paths
+    for one in found.values():
+        assert "continuous_export Telemetry/ArchiveEvents of" in one["error"]
+        assert "is claimed by two specs: a/exports.yaml and b/exports.yaml" in one["error"]
+    code, _, err = run("apply", "a", "b", "--yes")
+    assert code == 1 and "nothing was done" in err
+    assert run("plan", paths[0], f"./{paths[0]}")[0] == 0, "one spec that is named twice claims nothing twice"
+
+
+def test_two_specs_of_one_cluster_with_one_name_are_an_error_that_names_both(run):
+    in_folder("a", "exports")
+    bare = QUICKSTART.partition("databases:")[0] + "databases: { Telemetry: {} }\n"
+    Path("b").mkdir()
+    Path("b/exports.yaml").write_text(bare)
+    told = "a/exports.yaml and b/exports.yaml are both named exports on https://telemetry.westeurope.kusto.windows.net"
+    code, out, _ = run("plan", "a", "b", "--json")
+    assert code == 1
+    assert all(told in one["error"] and one["error"].endswith("name:") for one in specs(out).values())
+    assert "claimed" not in out
+    code, _, err = run("apply", "a", "b", "--yes")
+    assert code == 1 and "nothing was done" in err and told in err
+    Path("b/exports.yaml").write_text(bare + "name: others\n")
+    assert run("plan", "a", "b")[0] == 0
+
+
+def test_one_name_on_two_clusters_is_told_apart_in_plan_files_report_and_summary(run):
+    paths = [in_folder("eu", "prod", cluster="east"), in_folder("us", "prod", cluster="west", more="wave: 1\n")]
+    code, out, err = run("plan", "eu", "us")
+    assert code == 0, err
+    assert "on eu/prod.yaml, us/prod.yaml\n" in out
+    assert [line.split()[:2] for line in out.splitlines()[-2:]] == [["eu/prod.yaml", "0"], ["us/prod.yaml", "1"]]
+    saved = {one.name: json.loads(one.read_text())["cluster_uri"] for one in Path(".kxrecon/plans").iterdir()}
+    assert saved == {
+        "eu-prod.json": "https://east.westeurope.kusto.windows.net",
+        "us-prod.json": "https://west.westeurope.kusto.windows.net",
+    }
+    assert sorted(specs(run("plan", "eu", "us", "--json")[1])) == paths
+    code, out, _ = run("apply", "eu", "us", "--yes")
+    assert code == 0 and "eu/prod.yaml" in out and "us/prod.yaml" in out
+
+
+def test_plan_files_of_different_specs_are_never_one():
+    names = ["prod", "a/b-c.yaml", "a-b/c.yaml", "../x/y.yml", "/x/y.yaml"]
+    assert len(set(plan_files(names).values())) == len(names)
+    assert plan_files(names)["prod"].name == "prod.json"
 
 
 def test_files_without_a_cluster_are_merged_over_the_one_before(run):
