@@ -12,11 +12,15 @@ from kxrecon.model import Change, Step, Verb
 
 @dataclass(eq=False, slots=True)
 class Node:
-    """Changes acted on together, their steps, and the nodes that must be done before. Compared by identity."""
+    """Changes acted on together, their steps, and the nodes that must be done before. Compared by identity.
+
+    ``standstill``: it stops an export only for the sake of what waits for it.
+    """
 
     changes: tuple[Change, ...]
     steps: tuple[Step, ...]
     after: list[Node] = field(default_factory=list)
+    standstill: bool = False
 
     @property
     def kind(self) -> str:

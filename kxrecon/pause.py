@@ -7,7 +7,7 @@ So the export is disabled first and enabled last; if the middle fails it stays d
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 
@@ -45,6 +45,34 @@ def resumed(desired: State, observed: State, paused: frozenset[Ref]) -> State:
     return replace(desired, entities=entities)
 
 
+def restarted(
+    nodes: Sequence[Node],
+    changes: Iterable[Change],
+    paused: frozenset[Ref],
+    links: Mapping[Ref, tuple[Ref, ...]],
+    world: World,
+) -> tuple[list[Node], frozenset[Ref]]:
+    """The nodes, with what starts exports again that we stopped, where their own change is withheld: it is nobody
+    else's to start them. Also these exports, as far as all of their change is that they start."""
+    going = {change.ref for node in nodes if node.verb != "wait" for change in node.changes}
+    result = list(nodes)
+    wholly: set[Ref] = set()
+    for change in changes:
+        names = {part.field for part in change.fields}
+        if change.ref not in paused or change.ref in going or change.verb != "update" or "isDisabled" not in names:
+            continue
+        seen = change.observed
+        if seen is None or change.entity.fields.get("isDisabled") is not False:
+            continue
+        running = replace(seen, fields={**seen.fields, "isDisabled": False})
+        enable = Node((Change(change.ref, "update", seen, running),), _steps(seen, running, "enable", world))
+        needed = {need.ref for need in kind(change.ref.kind).needs(change.entity)} | set(links.get(change.ref, ()))
+        enable.after.extend(node for node in nodes if any(one.ref in needed for one in node.changes))
+        result.append(enable)
+        wholly |= {change.ref} if names == {"isDisabled"} else set()
+    return result, frozenset(wholly)
+
+
 def _top(field: str) -> str:
     return field.split("[", 1)[0]
 
@@ -69,7 +97,8 @@ def _pause(export: Entity, node: Node, by_ref: Mapping[Ref, Node], world: World)
     stopped = replace(export, fields={**export.fields, "isDisabled": True})
     # Not before the grants that the change waits for: if one of them fails, the export goes on as it was.
     grants = [other for other in node.after if other.kind not in GROUND]
-    disable = Node((Change(export.ref, "update", export, stopped),), _steps(export, stopped, "disable", world), grants)
+    steps = _steps(export, stopped, "disable", world)
+    disable = Node((Change(export.ref, "update", export, stopped),), steps, grants, standstill=True)
     node.after.append(disable)
     if own is not None:
         # The export's own alter carries isDisabled, so it starts again by itself, after this node.

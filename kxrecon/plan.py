@@ -109,6 +109,8 @@ def draft(derivation: Derivation, observed: State, scope: Scope, given: Circumst
     nodes = _nodes([*changes, *own], derivation.needs, world)
     nodes = waits.around(nodes, world, turning, derivation.needs)
     nodes, refused = withheld.without_refused(nodes)
+    nodes, started = _restarted(nodes, differences, derivation, given, world)
+    held, refused = ([one for one in ones if not _waits(one, started)] for ones in (held, refused))
     judged = _judged(differences)
     actions = tuple(_told(_without_restart(action, given.paused), judged) for action in _actions(order(nodes)))
     findings = (
@@ -131,6 +133,19 @@ def draft(derivation: Derivation, observed: State, scope: Scope, given: Circumst
     unchanged = len(desired.entities) - len(differences.changes) - len(differences.unknown)
     allowed = tuple(rotation.allowed(turning))
     return Draft(actions, findings, unchanged, cursors.positions(actions, observed), allowed)
+
+
+def _restarted(
+    nodes: Sequence[Node], differences: Differences, derivation: Derivation, given: Circumstances, world: World
+) -> tuple[list[Node], frozenset[Ref]]:
+    if world.scope.manages("kusto") != "apply":
+        return list(nodes), frozenset()
+    return pause.restarted(nodes, differences.changes, given.paused, derivation.needs, world)
+
+
+def _waits(finding: Finding, started: frozenset[Ref]) -> bool:
+    """Whether a finding says that an export waits which is started all the same."""
+    return finding.kind == "blocked" and finding.ref in started
 
 
 def _marks(

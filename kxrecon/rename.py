@@ -93,7 +93,7 @@ def _succeed(node: Node, old: Entity, by_ref: Mapping[Ref, Node], world: World) 
         return ()
     stopped = replace(old, fields={**old.fields, "isDisabled": True})
     change = Change(old.ref, "update", old, stopped)
-    stop = Node((change,), tuple(kind(KIND).act([change], world)))
+    stop = Node((change,), tuple(kind(KIND).act([change], world)), standstill=True)
     node.after.append(stop)
     return (stop,)
 

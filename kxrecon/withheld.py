@@ -132,18 +132,41 @@ def needs(change: Change, extra: Mapping[Ref, tuple[Ref, ...]]) -> list[Ref]:
 
 
 def without_refused(nodes: Sequence[Node]) -> tuple[list[Node], list[Finding]]:
-    """A step without requests is a kind's refusal (a type change, the last admin); what waits for it is blocked too."""
+    """A step without requests is a kind's refusal (a type change, the last admin); what waits for it is blocked too.
+
+    No export stands still for what is refused, and what else it would have stood still for is not changed under it.
+    """
     kept = list(nodes)
-    findings: list[Finding] = []
+    findings: dict[Finding, None] = {}
     gone: dict[int, str] = {}
+    stops = [node for node in nodes if node.standstill]
     while True:
-        lost = next((node for node in kept if _refused(node) or any(id(other) in gone for other in node.after)), None)
+        lost = next((node for node in kept if _refused(node) or _cause(node, gone) is not None), None)
         if lost is None:
-            return kept, findings
+            return _without_idle(kept), list(findings)
         kept.remove(lost)
-        cause = next((gone[id(other)] for other in lost.after if id(other) in gone), None)
-        gone[id(lost)] = str(lost.changes[0].ref)
-        findings.extend(_blocked(lost, cause))
+        cause = _cause(lost, gone)
+        gone[id(lost)] = cause if cause and lost.standstill else str(lost.changes[0].ref)
+        for stop in stops:
+            if any(other is stop for other in lost.after) or stop.changes[0].ref in [one.ref for one in lost.changes]:
+                gone.setdefault(id(stop), gone[id(lost)])
+        if all(step.phase in ("apply", "backfill", "wait") for step in lost.steps) and not lost.standstill:
+            findings.update(dict.fromkeys(_blocked(lost, cause)))
+
+
+def _cause(node: Node, gone: Mapping[int, str]) -> str | None:
+    """What a node waits for in vain; an export that would stand still for it is in ``gone`` before it is taken out."""
+    return gone.get(id(node)) or next((gone[id(other)] for other in node.after if id(other) in gone), None)
+
+
+def _without_idle(nodes: Sequence[Node]) -> list[Node]:
+    """Without the waits that only what is gone has waited for."""
+    needed = {id(other) for node in nodes for other in node.after}
+    return [
+        node
+        for node in nodes
+        if id(node) in needed or not any(step.until and step.until.what != "good-runs" for step in node.steps)
+    ]
 
 
 def _refused(node: Node) -> bool:
