@@ -39,16 +39,17 @@ def derive(desired: State, observed: State | None, scope: Scope) -> Derivation:
     ours = {link.ref for _, links in found for link in links}
     wanted.given_by(lambda: _foreign(desired, seen, ours, scope))
     needs: dict[Ref, tuple[Ref, ...]] = {}
+    checked = [(entity, links) for entity, links in found if entity.attributes.get("grants") == "check"]
     for entity, links in found:
-        if entity.attributes.get("grants") == "check":
-            missing = [part for link in links for part in _check(link, entity, World(scope, seen, desired))]
-            wanted.findings.extend(missing)
-            needs[entity.ref] = tuple([part.ref for part in missing if part.ref])
-        else:
+        if entity.attributes.get("grants") != "check":
             needs[entity.ref] = tuple([link.ref for link in links if wanted.add(link, entity)])
+    whole = replace(desired, entities=wanted.completed())
+    checks = _Checks(World(scope, seen, whole))
+    for entity, links in checked:
+        needs[entity.ref] = tuple([link.ref for link in links if checks.waits_for(link, entity)])
     _before_moves(needs, desired, seen)
-    findings = tuple(dict.fromkeys((*builder.findings, *wanted.findings)))
-    return Derivation(replace(desired, entities=wanted.completed()), needs, findings)
+    findings = tuple(dict.fromkeys((*builder.findings, *wanted.findings, *checks.findings)))
+    return Derivation(whole, needs, findings)
 
 
 def _before_moves(needs: dict[Ref, tuple[Ref, ...]], desired: State, seen: State) -> None:
@@ -122,6 +123,8 @@ class _Wanted:
                 return False
             self._entities[ref] = link
             reasons = self._reasons[ref] = {}
+        elif link is not self._entities[ref]:
+            self._entities[ref] = _joined(self._entities[ref], link)
         reasons[f"needed by {by.ref.label}"] = None
         return True
 
@@ -139,10 +142,59 @@ class _Wanted:
         return self._entities
 
 
-def _check(link: Entity, export: Entity, world: World) -> Iterator[Finding]:
-    seen = world.observed
-    if link.ref in seen.entities or kind(link.ref.kind).covers(link, seen):
-        return
-    reason = "could not be read" if seen.gap(link.ref) else "is missing"
-    message = f"{reason}, and {export.ref.label} needs it (grants: check)"
-    yield Finding("handover", link.ref, message, handover.commands(Change(link.ref, "create", None, link), world))
+def _joined(one: Entity, other: Entity) -> Entity:
+    """One entity that gives what two links of one ref ask for."""
+    if one.fields == other.fields:
+        return one
+    join: Callable[[Entity, Entity], Entity] | None = getattr(kind(one.ref.kind), "join", None)
+    return join(one, other) if join else replace(one, fields={**other.fields, **one.fields})
+
+
+class _Checks:
+    """What exports with ``grants: check`` need, and neither the spec states, nor another export of it has made, nor
+    others gave. Only that is missing: what is wanted anyway is made, and they wait for it."""
+
+    def __init__(self, world: World) -> None:
+        self.findings: list[Finding] = []
+        self._world = world
+        seen, desired = world.observed, world.desired
+        self._together = State({**seen.entities, **desired.entities}, seen.readings, seen.gaps)
+
+    def waits_for(self, link: Entity, export: Entity) -> bool:
+        """True if ``export`` has to wait for a link, because it is made or because it is missing."""
+        wanted = self._world.desired.entities.get(link.ref)
+        if wanted is not None and _suffices(wanted, link):
+            return True
+        there = self._world.observed.entities.get(link.ref)
+        if (there is not None and _suffices(there, link)) or kind(link.ref.kind).covers(link, self._together):
+            return False
+        self.findings.append(self._missing(link, there, export))
+        return True
+
+    def _missing(self, link: Entity, there: Entity | None, export: Entity) -> Finding:
+        if link.ref in self._world.desired.entities:
+            # Others need less of it, and get that: only this export waits.
+            message = f"{link.ref} is not as it has to be, and no export with grants: ensure needs it so"
+            change = Change(link.ref, "create", None, link)
+            return Finding("blocked", export.ref, message, handover.commands(change, self._world))
+        if there is not None:
+            change = Change(link.ref, "update", there, _widened(there, link))
+            notes = [note for step in kind(link.ref.kind).act([change], self._world) for note in step.notes]
+            reason = "; ".join(["is not as it has to be", *notes])
+        else:
+            change = Change(link.ref, "create", None, link)
+            reason = "could not be read" if self._world.observed.gap(link.ref) else "is missing"
+        message = f"{reason}, and {export.ref.label} needs it (grants: check)"
+        return Finding("handover", link.ref, message, handover.commands(change, self._world))
+
+
+def _suffices(there: Entity, link: Entity) -> bool:
+    """Whether what is there gives what the link asks for; what a SQL user is called is nothing that an export needs."""
+    return link.ref.kind == sql_user.KIND or _widened(there, link).fields == there.fields
+
+
+def _widened(there: Entity, link: Entity) -> Entity:
+    """What is there, with what the link asks for; nothing is taken away from it."""
+    adopt: Callable[[Entity, Entity], Entity] | None = getattr(kind(link.ref.kind), "adopt", None)
+    wanted = adopt(link, there) if adopt else link
+    return replace(wanted, fields={**there.fields, **wanted.fields})

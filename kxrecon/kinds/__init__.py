@@ -15,9 +15,9 @@ imports another kind:
 ``act``        changes (one group) → steps
 ``covers``     evidence that something else observed already gives what this entity would, or None
 
-Where they apply: ``adopt`` (what completes a desired entity from the observed one), ``mark`` (how a mark is put on
-what is there), ``WRITE_ONLY`` (part of it may not be shown again) and ``REFORMATTED`` (texts that may be shown in
-another form).
+Where they apply: ``adopt`` (what completes a desired entity from the observed one), ``join`` (one entity for two that
+exports need, where fields that both have may differ), ``mark`` (how a mark is put on what is there), ``WRITE_ONLY``
+(part of it may not be shown again) and ``REFORMATTED`` (texts that may be shown in another form).
 """
 
 from __future__ import annotations

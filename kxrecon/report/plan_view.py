@@ -19,7 +19,7 @@ IN_TABLES = ("create", "update", "delete")
 FINDINGS: Mapping[str, str] = {
     "wrong": "Wrong (the service would refuse it, or every run would fail)",
     "blocked": "Blocked",
-    "handover": "For others to do (this pipeline may not write there)",
+    "handover": "For others to do (this pipeline does not write there)",
     "unknown": "Could not be read",
     "moved": "Moved, or not known to have been done",
     "drift": "Drift: changed on the cluster",

@@ -142,6 +142,11 @@ def adopt(desired: Entity, observed: Entity) -> Entity:
     return replace(desired, fields=fields)
 
 
+def join(one: Entity, other: Entity) -> Entity:
+    """A directory on the way to one target and itself another one gets what both need."""
+    return adopt(one, other)
+
+
 def needs(entity: Entity) -> Iterable[Need]:
     """The identity, and the file system."""
     host, filesystem, _, symbol = entity.ref.name
