@@ -48,7 +48,10 @@ def derive(desired: State, observed: State | None, scope: Scope) -> Derivation:
     for entity, links in checked:
         needs[entity.ref] = tuple([link.ref for link in links if checks.waits_for(link, entity)])
     _before_moves(needs, desired, seen)
-    findings = tuple(dict.fromkeys((*builder.findings, *wanted.findings, *checks.findings)))
+    for ref, lacks in builder.lacks.items():
+        needs[ref] = (*needs.get(ref, ()), *lacks)
+    absent = [finding for ref, finding in builder.absent.items() if ref not in whole.entities]
+    findings = tuple(dict.fromkeys((*builder.findings, *absent, *wanted.findings, *checks.findings)))
     return Derivation(whole, needs, findings)
 
 

@@ -15,7 +15,7 @@ from kxrecon.kinds.kusto import database_role, managed_identity_policy
 from kxrecon.kinds.sql import sql_grant
 from kxrecon.model import Entity, Finding, Hidden, Ref, State
 from kxrecon.scope import SYSTEM, Scope
-from kxrecon.storage_uri import locate
+from kxrecon.storage_uri import Location, locate
 from kxrecon.surroundings import Stored, carried, connections, databases_read
 
 BLOB_WRITER = "Storage Blob Data Contributor"
@@ -34,11 +34,16 @@ class Unplaced:
 
 
 class LinkBuilder:
-    """Builds links for the exports of one spec; what could not be built is in ``findings`` and ``unplaced``."""
+    """Builds links for the exports of one spec; what could not be built is in ``findings`` and ``unplaced``.
+
+    ``absent`` are containers that are not there and that no target asks for, ``lacks`` the tables that write to them.
+    """
 
     def __init__(self, scope: Scope, stored: Stored, observed: State) -> None:
         self.findings: list[Finding] = []
         self.unplaced: list[Unplaced] = []
+        self.absent: dict[Ref, Finding] = {}
+        self.lacks: dict[Ref, tuple[Ref, ...]] = {}
         self._scope, self._stored, self._observed = scope, stored, observed
         self._built: dict[Hashable, Links] = {}
 
@@ -78,6 +83,8 @@ class LinkBuilder:
         """Write permission on every place that the table's connection strings name, for whoever writes there."""
         target = self._scope.targets.get(str(table.attributes.get("target") or ""))
         doc = target.doc if target else {}
+        if table.fields.get("kind") != "sql":
+            yield from self._containers(table, doc)
         for connection in connections(table):
             writer = connection.get("identity") if connection.get("auth") == "managedIdentity" else symbol
             if connection.get("auth") not in ("impersonate", "managedIdentity") or not isinstance(writer, str):
@@ -90,6 +97,26 @@ class LinkBuilder:
                 key = ("storage", place, writer)
                 yield from self._built.get(key) or self._once(key, self._storage(table, connection, writer, doc))
 
+    def _containers(self, table: Entity, doc: Mapping[str, object]) -> Iterator[Entity]:
+        """The containers of a table, where its target asks for them; what is not there is noted, whoever writes."""
+        for uri in dict.fromkeys(str(one["uri"]) for one in connections(table)):
+            location = locate(uri)
+            if location is None:
+                continue
+            account = self._account(location, doc)
+            made = bool(doc.get("createContainer"))
+            found = container.absent(location, self._observed, made=made)
+            if found is not None and found.ref is not None:
+                self.absent[found.ref] = found
+                self.lacks[table.ref] = tuple(dict.fromkeys((*self.lacks.get(table.ref, ()), found.ref)))
+            elif made and account:
+                key = ("container", account, location.container)
+                yield from self._built.get(key) or self._once(key, (container.container(account, location, ()),))
+
+    def _account(self, location: Location, doc: Mapping[str, object]) -> str:
+        stated = str(doc.get("resourceId") or "").split("/blobServices/", 1)[0]
+        return stated or self._scope.directory.accounts.get(location.host, "")
+
     def _storage(
         self, table: Entity, connection: Connection, writer: str, doc: Mapping[str, object]
     ) -> Iterator[Entity]:
@@ -98,16 +125,15 @@ class LinkBuilder:
             return
         if doc.get("grant") == "acl":
             base = locate(str(doc["url"])) or location
-            yield from acl_entry.entries(base.dfs_host, base.container, "/" + base.path, writer, ())
+            entries = acl_entry.entries(base.dfs_host, base.container, "/" + base.path, writer, ())
+            self.findings += acl_entry.lacking(entries, self._observed)
+            yield from entries
             return
-        stated = str(doc.get("resourceId") or "").split("/blobServices/", 1)[0]
-        account = stated or self._scope.directory.accounts.get(location.host, "")
+        account = self._account(location, doc)
         if not account:
             self.unplaced.append(Unplaced(table.ref, str(connection["uri"]), writer))
             self.findings.append(self._lost(table, location.host))
             return
-        if doc.get("createContainer"):
-            yield container.container(account, location, ())
         wide = doc.get("grantScope") == "account"
         where = account if wide else f"{account}/blobServices/default/containers/{location.container}"
         trusted = bool(doc.get("acceptConditional"))

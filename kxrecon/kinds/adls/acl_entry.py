@@ -7,6 +7,7 @@ plane (learn.microsoft.com, Access control lists in Azure Data Lake Storage).
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,6 +19,7 @@ from kxrecon.model import (
     Change,
     Entity,
     Failure,
+    Finding,
     Gap,
     Hazard,
     Need,
@@ -89,11 +91,14 @@ def _get(host: str, filesystem: str, directory: str) -> Read:
 
 
 def observe(answers: Answers, scope: Scope) -> Iterable[Entity | Reading | Gap]:
-    """The entries of identities that the spec knows; a list that cannot be read is unknown, not empty."""
+    """The entries of identities that the spec knows; a list that cannot be read is unknown, not empty. A reading for
+    each directory that the service says is not there."""
     for where in _where(scope):
         answer = answers.get(_get(*where))
         if isinstance(answer, Failure) and answer.reason != "absent":
             yield Gap(KIND, where, answer)
+        elif isinstance(answer, Failure):
+            yield Reading(Ref(KIND, where), {"absent": answer.code})
         elif isinstance(answer, Mapping):
             yield from _entities(where, str(answer.get("acl") or ""), scope)
 
@@ -140,6 +145,18 @@ def adopt(desired: Entity, observed: Entity) -> Entity:
     """Wider rights than needed are enough: desired becomes the union, so that nothing is taken away."""
     fields = {name: _either(desired.fields[name], observed.fields[name]) for name in ("access", "default")}
     return replace(desired, fields=fields)
+
+
+def lacking(entries: Iterable[Entity], observed: State) -> Iterator[Finding]:
+    """The entries of a target whose directories are not there: nothing can be granted on them before somebody makes
+    them. The root comes and goes with its file system, which is a container."""
+    absent = [one for one in entries if one.ref.name[2] != "/" and Ref(KIND, one.ref.name[:3]) in observed.readings]
+    for entry in absent:
+        host, filesystem, directory, _ = entry.ref.name
+        whole = absent[-1].ref.name[2].strip("/")
+        make = f"az storage fs directory create --account-name {host.partition('.')[0]} --file-system {filesystem}"
+        remedy = f"{make} --name {shlex.quote(whole)} --auth-mode login, or let the target's grant be a role"
+        yield Finding("blocked", entry.ref, f"the directory {directory} does not exist in {filesystem}", remedy)
 
 
 def join(one: Entity, other: Entity) -> Entity:

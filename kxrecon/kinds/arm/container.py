@@ -19,6 +19,7 @@ from kxrecon.model import (
     Change,
     Entity,
     Failure,
+    Finding,
     Gap,
     Hazard,
     Need,
@@ -36,6 +37,7 @@ from kxrecon.storage_uri import Location, locate
 PLANE: Plane = "arm"
 SECTION: tuple[str, ...] = ()
 KIND = "container"
+ABSENT = "ContainerNotFound"
 
 
 def container(account_id: str, location: Location, reasons: tuple[str, ...]) -> Entity:
@@ -111,12 +113,15 @@ def _get(account_id: str, location: Location) -> Read:
 
 
 def observe(answers: Answers, scope: Scope) -> Iterable[Entity | Reading | Gap]:
-    """The containers that exist, and a reading per storage host: its account's ARM id."""
+    """The containers that exist, a reading per storage host: its account's ARM id, and one per container that the
+    service says is not there, with its code."""
     yield from _hosts(answers, scope)
     for location, account_id in _located(scope):
         answer = answers.get(_get(account_id, location))
         if isinstance(answer, Failure) and answer.reason != "absent":
             yield Gap(KIND, _ref(location).name, answer)
+        elif isinstance(answer, Failure):
+            yield Reading(_ref(location), {"absent": answer.code, "in": account_id})
         elif isinstance(answer, Mapping):
             properties = answer.get("properties") or {}
             attributes = {
@@ -154,6 +159,24 @@ def _endpoints(row: Mapping[str, Any]) -> set[str]:
 
 def _same_account(host: str, row: Mapping[str, Any]) -> bool:
     return not _endpoints(row) and host.partition(".")[0] == str(row.get("name") or "").lower()
+
+
+def absent(location: Location, observed: State, *, made: bool) -> Finding | None:
+    """What to do about a container that the service says is not there; None if it is there, nobody knows, or ``made``
+    says that it will be."""
+    reading = observed.readings.get(_ref(location))
+    code = reading.values.get("absent") if reading else None
+    if reading is None or code is None:
+        return None
+    account = str(reading.values["in"])
+    if code not in ("", ABSENT):
+        message = f"cannot exist: its storage account {account} does not ({code})"
+        return Finding(
+            "blocked", _ref(location), message, "correct url or resourceId of its target, or make the account"
+        )
+    make = f"az storage container-rm create --name {location.container} --storage-account {account}"
+    remedy = f"set createContainer: true on its target, or: {make}"
+    return None if made else Finding("blocked", _ref(location), "does not exist, so no run could write there", remedy)
 
 
 def needs(entity: Entity) -> Iterable[Need]:
