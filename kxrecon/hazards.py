@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from kxrecon.model import Allow, Change, Hazard
+from kxrecon.model import Allow, Hazard
 from kxrecon.plan import Plan
+from kxrecon.touched import touched
 
 # As octoDNS counts: small estates change wholly without being suspicious.
 THRESHOLD_PERCENT = 30
@@ -75,23 +76,11 @@ def thresholds(document: Mapping[str, Any]) -> Thresholds:
 
 def too_much(plan: Plan, limits: Thresholds | None = None) -> Sequence[Refusal]:
     """A refusal if more than the limits (30 % of at least 10) of the existing managed entities would be updated or
-    deleted. Creations do not count, nor what exports need and bring along, nor an export that only stands still."""
+    deleted (``touched.py`` says what counts, on both sides of the fraction)."""
     limits = limits or Thresholds()
-    touched = len(
-        {
-            change.ref
-            for action in plan.actions
-            for change in action.changes
-            if _counts(change) and not change.entity.reasons
-        }
-    )
-    existing = plan.unchanged + touched
-    if existing < limits.entities or 100 * touched <= limits.percent * existing:
+    changed, existing = len(touched(plan.actions)), plan.managed
+    if existing < limits.entities or 100 * changed <= limits.percent * existing:
         return ()
-    share = f"{100 * touched / existing:.0f} %"
-    message = f"{touched} of {existing} existing entities ({share}) would be updated or deleted"
+    share = f"{100 * changed / existing:.0f} %"
+    message = f"{changed} of {existing} existing entities ({share}) would be updated or deleted"
     return (Refusal("", f"{message}; {limits.percent} % is the limit", "--force, if that is what you want"),)
-
-
-def _counts(change: Change) -> bool:
-    return change.verb == "delete" or (change.verb == "update" and bool(change.fields))

@@ -20,6 +20,7 @@ from kxrecon.model import Action, Allow, Change, Entity, Finding, Position, Ref,
 from kxrecon.prune import ONLY_OWNED as GRANTS
 from kxrecon.scope import Scope
 from kxrecon.tagged import canonical, encode, encoded
+from kxrecon.touched import managed
 from kxrecon.withheld import USERS, needs
 
 
@@ -40,6 +41,7 @@ class Plan:
     variables: Mapping[str, str] = field(default_factory=dict)  # given on the command line; never secret ones
     positions: tuple[Position, ...] = ()  # of the exports that actions touch
     lanes: tuple[str, ...] = ()  # what it was made to be applied in; none: all of it
+    managed: int = 0  # existing entities of which the spec speaks: what the limits on change are a share of
 
     @property
     def digest(self) -> str:
@@ -72,6 +74,7 @@ class Draft:
     unchanged: int
     positions: tuple[Position, ...] = ()
     allow: tuple[Allow, ...] = ()  # what the rotations of the spec allow
+    managed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,8 @@ def draft(derivation: Derivation, observed: State, scope: Scope, given: Circumst
     )
     unchanged = len(desired.entities) - len(differences.changes) - len(differences.unknown)
     allowed = tuple(rotation.allowed(turning))
-    return Draft(actions, findings, unchanged, cursors.positions(actions, observed), allowed)
+    mine = managed(derivation.desired, observed, actions)
+    return Draft(actions, findings, unchanged, cursors.positions(actions, observed), allowed, mine)
 
 
 def _restarted(
@@ -314,6 +318,7 @@ def make(
         findings=made.findings,
         allow=(*spec.allow, *made.allow),
         unchanged=made.unchanged,
+        managed=made.managed,
         positions=made.positions,
         variables=dict(variables or {}),
     )

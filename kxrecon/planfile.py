@@ -18,7 +18,7 @@ from kxrecon.files import write_private
 from kxrecon.plan import Plan, digest
 from kxrecon.tagged import decode, encode, encoded
 
-VERSION = 3
+VERSION = 4
 
 
 def to_json(plan: Plan) -> dict[str, Any]:

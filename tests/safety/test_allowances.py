@@ -7,14 +7,15 @@ from datetime import date
 import pytest
 
 from kxrecon.hazards import Thresholds, parse_allow, refused, thresholds, too_much
-from kxrecon.model import Action, Allow, Change, Entity, FieldChange, Hazard, Ref
+from kxrecon.model import Action, Allow, Change, Entity, FieldChange, Hazard, Ref, State
 from kxrecon.plan import Plan
+from kxrecon.touched import managed
 
 TODAY = date(2026, 11, 24)
 
 
-def of(*actions: Action, unchanged: int = 0, allow=()) -> Plan:
-    return Plan("t", "c", "s", (), "d", "now", actions, allow=tuple(allow), unchanged=unchanged)
+def of(*actions: Action, managed: int = 0, allow=()) -> Plan:
+    return Plan("t", "c", "s", (), "d", "now", actions, allow=tuple(allow), managed=managed)
 
 
 def risky(hazard: str, name: str = "E") -> Action:
@@ -59,21 +60,46 @@ def test_what_may_lose_an_exports_place_is_never_allowed_for_all_at_once(hazard)
 
 
 def test_thirty_percent_of_ten_is_the_most():
-    assert not too_much(of(*map(update, range(3)), unchanged=7))
-    (one,) = too_much(of(*map(update, range(4)), unchanged=6))
+    assert not too_much(of(*map(update, range(3)), managed=10))
+    (one,) = too_much(of(*map(update, range(4)), managed=10))
     assert "4 of 10 existing entities (40 %)" in one.message and "--force" in one.remedy
-    assert not too_much(of(*map(update, range(9)), unchanged=0))
+    assert not too_much(of(*map(update, range(9)), managed=9))
 
 
 def test_derived_grants_and_exports_that_only_stand_still_do_not_count():
     derived = [update(number, reasons=("needed by D/E",)) for number in range(9)]
     pauses = [update(number, fields=()) for number in range(9)]
-    assert not too_much(of(*derived, *pauses, unchanged=10))
+    assert not too_much(of(*derived, *pauses, managed=10))
+
+
+def state(*entities: Entity) -> State:
+    return State({one.ref: one for one in entities})
+
+
+def function(number: int, *reasons: str) -> Entity:
+    return Entity(Ref("function", ("D", f"F{number}")), {}, reasons=reasons)
+
+
+def test_neither_derived_grants_nor_what_others_have_make_a_change_look_small():
+    own = [function(number) for number in range(10)]
+    grants = [function(number, "needed by D/E") for number in range(10, 90)]
+    others = [function(number) for number in range(90, 190)]
+    stated, observed = state(*own, *grants, function(200)), state(*own, *grants, *others)
+    actions = [update(number) for number in range(4)]
+    assert managed(stated, observed, actions) == 10
+    (one,) = too_much(of(*actions, managed=managed(stated, observed, actions)))
+    assert "4 of 10 existing entities (40 %)" in one.message
+
+
+def test_what_the_spec_takes_away_is_of_the_estate_too():
+    gone = Change(Ref("function", ("D", "F9")), "delete", function(9), None)
+    actions = [Action("x", (gone.ref,), "apply", "delete", (), changes=(gone,))]
+    assert managed(state(function(1)), state(function(1), function(9)), actions) == 2
 
 
 def test_the_spec_says_how_much_is_too_much():
     assert thresholds({}) == Thresholds(30, 10)
     strict = thresholds({"thresholds": {"percent": 0, "entities": 1}})
-    assert len(too_much(of(update(1), unchanged=99), strict)) == 1
+    assert len(too_much(of(update(1), managed=100), strict)) == 1
     assert thresholds({"thresholds": {"percent": 100}}) == Thresholds(100, 10)
-    assert not too_much(of(*map(update, range(20))), thresholds({"thresholds": {"percent": 100}}))
+    assert not too_much(of(*map(update, range(20)), managed=20), thresholds({"thresholds": {"percent": 100}}))

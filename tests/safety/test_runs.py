@@ -241,3 +241,13 @@ def test_force_lifts_no_hazard(applied):
     kql(applied, ".disable continuous-export ArchiveEvents")
     code, _, err = applied("apply", SPEC, "--sandbox", "--yes", "--force")
     assert code == 1 and "restarts-export" in err
+
+
+def test_each_export_of_an_estate_changed_at_once_is_refused(run):
+    spec = Path(SPEC)
+    frame, _, database = spec.read_text().partition("  Telemetry:\n")
+    spec.write_text(frame + "".join(f"  Telemetry{number}:\n{database}" for number in range(10)))
+    assert run("apply", SPEC, "--sandbox", "--yes")[0] == 0
+    edit("intervalBetweenRuns: 10m", "intervalBetweenRuns: 20m")
+    code, _, err = run("apply", SPEC, "--sandbox", "--yes")
+    assert code == 1 and "10 of 30 existing entities (33 %) would be updated or deleted; 30 % is the limit" in err
