@@ -117,7 +117,19 @@ def main(argv: Sequence[str]) -> int:
         return int(end.code or 0)
     except Exception as error:
         return _told(error, argv)
+    finally:
+        _let_go()
     return code
+
+
+def _let_go() -> None:
+    """Whatever an output that takes nothing more still holds is dropped: Python would complain of it at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _nobody_reads()
+    except ValueError:  # closed
+        return
 
 
 def _run(argv: Sequence[str]) -> int:
@@ -160,8 +172,9 @@ def _told(error: Exception, argv: Sequence[str]) -> int:
     """What a person can mend is said in one message; anything else is ours to mend, and goes to a log file."""
     from kxrecon.errors import KxreconError
 
-    if isinstance(error, KxreconError):
-        _say(f"kxrecon: {error}")
+    told = str(error) if isinstance(error, KxreconError) else _of_a_file(error)
+    if told:
+        _say(f"kxrecon: {told}")
         return FAILED
     from kxrecon.commands._crash import without_secrets, write_log
 
@@ -169,6 +182,17 @@ def _told(error: Exception, argv: Sequence[str]) -> int:
     _say(without_secrets(f"kxrecon: unexpected {type(error).__name__}: {error}", argv))
     _say(f"this is a defect of kxrecon; the details are in {place}")
     return UNEXPECTED
+
+
+def _of_a_file(error: Exception) -> str:
+    """What a file, the disk or the output refused, where nobody nearer to it said so: no defect; empty for all else."""
+    from kxrecon.files import REFUSED, why
+
+    if isinstance(error, OSError) and error.errno in REFUSED:
+        return f"{error.filename or 'a file, or the output'} cannot be used: {why(error)}"
+    if type(error).__module__ == "sqlite3":  # not imported for this: every verb would pay for it
+        return f"the sandbox's file cannot be used: {error}"
+    return ""
 
 
 def _interrupted() -> int:

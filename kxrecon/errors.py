@@ -7,6 +7,7 @@ KxreconError                 something a person can mend; shown without a traceb
 ├── ApplyError               an apply ended with failures; the outcomes say what was done and what not
 │   └── LeftForLater         an action that a later apply has to do: nothing is wrong
 ├── LedgerError              the ledger cannot be read or written
+├── FileError                a file that somebody named, or of our own, cannot be read or written
 └── PlaneError               a service refused or could not be reached
     ├── Throttled            asked to slow down; always worth another try
     └── Unanswered           the answer was lost: the write may have happened, read before repeating
@@ -87,6 +88,10 @@ class LeftForLater(ApplyError):
 
 class LedgerError(KxreconError):
     """A ledger cannot be read or written; the message names it."""
+
+
+class FileError(KxreconError):
+    """A file or folder cannot be read or written; the message names it and says what to do."""
 
 
 class PlaneError(KxreconError):

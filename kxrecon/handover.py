@@ -18,6 +18,7 @@ from kxrecon.model import Change, Deferred, Finding, Ref, Request, State, Unknow
 from kxrecon.scope import SYSTEM
 
 KUSTO_API = "2025-02-14"
+SAYS = "To run"  # at the head of each script
 _NOT_IN_NAME = re.compile(r"[^A-Za-z0-9.-]+")
 
 
@@ -166,9 +167,9 @@ def owner(ref: Ref) -> str:
 
 def _script(plane: str, owner: str, findings: Iterable[Finding]) -> Script:
     ending, comment, head = {
-        "kusto": (".kql", "//", f"// To run in {owner}"),
-        "sql": (".sql", "--", f"-- To run in {owner}"),
-    }.get(plane, (".sh", "#", f"#!/bin/sh\n# To run by whoever may write to {owner}\nset -eu"))
+        "kusto": (".kql", "//", f"// {SAYS} in {owner}"),
+        "sql": (".sql", "--", f"-- {SAYS} in {owner}"),
+    }.get(plane, (".sh", "#", f"#!/bin/sh\n# {SAYS} by whoever may write to {owner}\nset -eu"))
     wanted: dict[str, list[Finding]] = {}
     for finding in findings:
         wanted.setdefault(finding.remedy, []).append(finding)

@@ -8,18 +8,22 @@ for jobs that somebody stopped on purpose.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kxrecon.errors import MALFORMED, FileError
+from kxrecon.files import append, appending, ends_in_line, named
 from kxrecon.model import Position, Ref
 
 if TYPE_CHECKING:
     from kxrecon.apply import Event
     from kxrecon.plan import Plan
+
+_OF_ACTIONS = ("action", "phase")
 
 
 class Journal:
@@ -49,14 +53,11 @@ class Journal:
         self._append({"event": "run-ended", "result": result})
 
     def _append(self, line: Mapping[str, Any]) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         text = json.dumps({"time": datetime.now(UTC).isoformat(), **self._frame, **line}, ensure_ascii=False)
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            os.write(descriptor, (text + "\n").encode())
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        with appending(self._path) as descriptor:
+            # What a killed run left of a line must not swallow this one.
+            fresh = "" if ends_in_line(descriptor) else "\n"
+            append(descriptor, f"{fresh}{text}\n".encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +128,28 @@ def _positions(line: Mapping[str, Any]) -> Iterator[Position]:
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a journal. What was cut off, or is not ours, is none. Raises FileError."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return
-    for raw in text.splitlines():
-        try:
+        with named(f"the journal {path} cannot be read"):
+            text = path.read_text(encoding="utf-8", errors="replace")
+    except FileError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return
+        raise
+    for raw in text.split("\n"):
+        with suppress(*MALFORMED):
             line = json.loads(raw)
-        except ValueError:
-            continue
-        if isinstance(line, dict) and "event" in line:
-            yield line
+            if _is_whole(line):
+                yield line
+
+
+def _is_whole(line: Mapping[str, Any]) -> bool:
+    """Whether a line has what its event has, in its form. Raises one of MALFORMED for what is no line of ours."""
+    texts = [line["event"], line["time"], *(line[name] for name in _OF_ACTIONS if line["event"].startswith("action-"))]
+    texts += line.get("backfills", ())
+    names = [name for _, *name in line.get("refs", ())] + [[*one[:2]] for one in line.get("positions", ())]
+    texts += (part for name in names for part in name)
+    return all(isinstance(one, str) for one in texts) and all(len(one) == 4 for one in line.get("positions", ()))
 
 
 def _refs(line: Mapping[str, Any]) -> set[Ref]:

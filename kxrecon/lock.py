@@ -10,6 +10,7 @@ import getpass
 import json
 import os
 import socket
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,7 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from kxrecon.errors import ApplyError, UsageError
+from kxrecon.errors import ApplyError, FileError, UsageError
+from kxrecon.files import append, named
 
 LEASE = 60  # seconds; Azure allows 15 to 60, and a run that died frees the blob after that
 RENEWAL = 20.0
@@ -40,24 +42,38 @@ def _user() -> str:
 def file_lock(path: Path) -> Iterator[None]:
     """Hold a file on this machine. The system frees it when the process ends, however it ends.
 
-    Raises ApplyError if another process holds it; who wrote the file before is only asked then.
+    Raises ApplyError if another process holds it; who wrote the file before is only asked then. FileError for a file
+    that is no lock: it is left as it is.
     """
     try:
         import fcntl
     except ImportError as error:
         raise UsageError("--lock file needs a system with flock: use --lock blob:URL") from error
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    with named(f"the lock {path} cannot be used"):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise _taken(str(path), os.read(descriptor, 4096).decode("utf-8", "replace")) from error
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, json.dumps(owner()).encode())
+        with named(f"the lock {path} cannot be used"):
+            _check(path, descriptor)
+            os.ftruncate(descriptor, 0)
+            append(descriptor, json.dumps(owner()).encode())
         yield
     finally:
         os.close(descriptor)
+
+
+def _check(path: Path, descriptor: int) -> None:
+    """Refuse what is no lock: a name is written into it, over what is there. One that was cut off is one."""
+    begin = b'{"user": "'
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        there = os.pread(descriptor, len(begin), 0)
+        if there == begin[: len(there)]:
+            return
+    raise FileError(f"{path} is no lock, so it was left alone: name a file of its own, or one that is not there yet")
 
 
 @contextmanager

@@ -32,8 +32,9 @@ def _seal(document: Mapping[str, Any]) -> str:
 
 
 def save(plan: Plan, path: Path) -> None:
-    """Write the plan, readable by its owner only, whole or not at all."""
-    write_private(path, json.dumps(to_json(plan), indent=1, ensure_ascii=False))
+    """Write the plan, readable by its owner only, whole or not at all, over nothing but another plan."""
+    text = json.dumps(to_json(plan), indent=1, ensure_ascii=False)
+    write_private(path, text, mark='"kxreconPlan"', what=f"the plan {path}")
 
 
 def load(path: Path) -> Plan:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from kxrecon import __version__
 from kxrecon.commands._files import STATE
+from kxrecon.errors import FileError
 from kxrecon.files import write_private
 
 _VARIABLE = "KXRECON_VAR_"
@@ -51,7 +52,7 @@ def write_log(error: BaseException, argv: Sequence[str]) -> Path | str:
     path = STATE / f"unexpected-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.log"
     try:
         write_private(path, text)
-    except OSError:
+    except FileError:
         print(text, file=sys.stderr)
         return "stderr"
     return path

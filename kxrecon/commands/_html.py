@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from kxrecon.commands._terminal import show
 from kxrecon.commands._wire import wire_name
-from kxrecon.errors import UsageError
 from kxrecon.report.lines import line
 
 if TYPE_CHECKING:
@@ -37,12 +36,9 @@ def of_specs(options: argparse.Namespace, verb: str, specs: Sequence[Spec]) -> H
 
 
 def save(options: argparse.Namespace, page: str) -> None:
-    """Replace the file as a whole, for its owner alone, and name it to people; UsageError if it cannot be written."""
+    """Replace the file as a whole, for its owner alone, and name it to people; FileError if it cannot be written."""
     from kxrecon.files import write_private
 
-    try:
-        write_private(options.html, page)
-    except OSError as error:
-        raise UsageError(f"--html {options.html} cannot be written: {error.strerror or error}") from error
+    write_private(options.html, page, mark='content="kxrecon"', what=f"--html {options.html}")
     if not any(getattr(options, form, False) for form in ("json", "markdown", "openmetrics")):
         show(options, [line(f"page: {options.html}", "dim")])

@@ -12,6 +12,7 @@ from kxrecon.commands import _specfile
 from kxrecon.commands._exit import DONE, PENDING
 from kxrecon.commands._wire import planes_of
 from kxrecon.errors import UsageError
+from kxrecon.files import write_public
 
 if TYPE_CHECKING:
     from kxrecon.spec import Spec
@@ -47,13 +48,12 @@ def merge(options: argparse.Namespace) -> int:
 
 
 def _replace(path: Path, made: Merged) -> None:
-    """Write the files that the spec names anew, then the spec. Raises SpecError, UsageError."""
+    """Write the files that the spec names anew, then the spec. Raises SpecError, UsageError, FileError."""
     there = [name for name in made.files if (path.parent / name).exists()]
     if there:
         raise UsageError(f"{path.parent / there[0]} is there already: nothing was written")
     for name, text in made.files.items():
-        (path.parent / name).parent.mkdir(parents=True, exist_ok=True)
-        (path.parent / name).write_text(text, encoding="utf-8")
+        write_public(path.parent / name, text)
     _specfile.replace(path, made.text)
 
 

@@ -7,17 +7,21 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from kxrecon.files import named
+
 
 def replace(path: Path, text: str, before: Sequence[str] = (), variables: Mapping[str, str] | None = None) -> None:
     """Write beside the file, load what was written (over the files ``before`` it), then put it in the file's place.
-    Raises SpecError; the file is as it was then."""
+    Raises SpecError, FileError; the file is as it was then."""
     from kxrecon.spec import load
 
     beside = path.with_name(f".{path.stem}.new{path.suffix}")
     try:
-        beside.write_text(text, encoding="utf-8")
+        with named(f"{path} cannot be replaced"):
+            beside.write_text(text, encoding="utf-8")
         load([*before, str(beside)], variables=variables or {})
-        shutil.copymode(path, beside)
-        os.replace(beside, path)
+        with named(f"{path} cannot be replaced"):
+            shutil.copymode(path, beside)
+            os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from kxrecon.commands._files import SANDBOX
-from kxrecon.errors import LeftForLater, SpecError, UsageError
+from kxrecon.errors import FileError, LeftForLater, SpecError, UsageError
+from kxrecon.files import named, why
 from kxrecon.model import Plane
 from kxrecon.planes import AZURE, Wire
 
@@ -58,12 +59,25 @@ def wire(options: argparse.Namespace, *specs: Spec) -> Iterator[Wire]:
         worlds = [inventory(spec) for spec in specs]
     else:
         raise UsageError(f"there is no sandbox in {path}: kxrecon plan SPEC --sandbox makes one")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for world in worlds[1:]:
-        with embed(path, world):
-            pass
-    with embed(path, worlds[0] if worlds else None) as ends:
+    with ExitStack() as stack:
+        with usable(path):
+            for world in worlds[1:]:
+                with embed(path, world):
+                    pass
+            ends = stack.enter_context(embed(path, worlds[0] if worlds else None))
         yield Wire(wire_name(options), ends.kusto, ends.arm, ends.dfs, ends.sql, wait=ends.wait)
+
+
+@contextmanager
+def usable(path: Path) -> Iterator[None]:
+    """Around the opening of a sandbox: FileError for a file that is none, or that the system refuses."""
+    import sqlite3
+
+    try:
+        with named(f"the sandbox {path} cannot be used"):
+            yield
+    except sqlite3.Error as error:
+        raise FileError(f"the sandbox {path} cannot be used: {error} (name another file, or make room)") from error
 
 
 @contextmanager
@@ -85,7 +99,9 @@ def clock(options: argparse.Namespace, stop: threading.Event) -> Iterator[Clock]
     from kxrecon.sandbox.scheduler import next_due, tick
     from kxrecon.sandbox.store import Store
 
-    with closing(Store(path)) as store:
+    with usable(path):
+        opened = Store(path)
+    with closing(opened) as store:
         simulated = Simulated(store)
 
         def advance(seconds: float) -> None:
@@ -157,7 +173,9 @@ def read_inventory(path: Path) -> dict[str, Any]:
     """An inventory file; UsageError if it is not there or is no JSON object."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise UsageError(f"--inventory {path} cannot be read: {why(error)}") from error
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} cannot be read as an inventory: {error}") from error
     if not isinstance(document, dict):
         raise UsageError(f"{path} is no inventory: it holds a {type(document).__name__}, not an object")

@@ -6,7 +6,7 @@ import argparse
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,9 +17,10 @@ from kxrecon.commands._applied import Ending, tell, worst
 from kxrecon.commands._exit import FAILED
 from kxrecon.commands._files import JOURNAL, PLAN
 from kxrecon.commands._progress import Progress
-from kxrecon.commands._terminal import confirm, on_terminal, show, write
+from kxrecon.commands._terminal import complain, confirm, on_terminal, show, write
 from kxrecon.commands._wire import clock, planes, wire_name
 from kxrecon.errors import ApplyError, KxreconError, LedgerError, UsageError
+from kxrecon.files import why
 from kxrecon.planes import AZURE
 from kxrecon.report import text
 
@@ -225,7 +226,7 @@ class _Apply:
         try:
             self.journal.begin(self.plan)
         except OSError as error:
-            raise ApplyError(f"the journal cannot be written, so nothing was done: {error}") from error
+            raise ApplyError(f"the journal cannot be written, so nothing was done: {why(error)}") from error
         with self._waiter(scope, progress) as waiter:
             applier = Applier(
                 self.plan,
@@ -242,8 +243,11 @@ class _Apply:
             outcomes = applier.run()
         self.defect = applier.defect
         interrupted = applier.stop.is_set() and not progress.broken and self.defect is None
-        with suppress(OSError):  # the outcomes say that the disk is full; the next plan takes the run for unfinished
+        try:
             self.journal.end("interrupted" if interrupted else worst(outcomes))
+        except OSError as error:
+            told = f"kxrecon: the journal {JOURNAL} cannot be written: {why(error)}"
+            complain([f"{told}; the next plan takes this apply for unfinished"])
         if self.book is not None:
             self.book.did(self.plan, outcomes)
         return outcomes, interrupted

@@ -15,6 +15,7 @@ from kxrecon.commands._exit import DONE, PENDING
 from kxrecon.commands._terminal import write
 from kxrecon.commands._wire import planes_of
 from kxrecon.errors import UsageError
+from kxrecon.files import named, write_public
 
 if TYPE_CHECKING:
     from kxrecon.takeover.estate import Taken
@@ -69,13 +70,13 @@ def _inline(taken: Taken) -> str:
 def save(folder: Path, name: str, taken: Taken) -> None:
     """Write the spec and the files beside it; UsageError if one of them is there already."""
     texts = {f"{name}.yaml": taken.text, **taken.files}
-    there = [path for path in texts if (folder / path).exists()]
+    with named(f"--out {folder} cannot be written"):
+        folder.mkdir(parents=True, exist_ok=True)
+        there = [path for path in texts if (folder / path).exists()]
     if there:
         raise UsageError(f"{folder / there[0]} is there already: nothing was written; --merge adds to a spec")
     for path, text in texts.items():
-        place = folder / path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(text, encoding="utf-8")
+        write_public(folder / path, text)
 
 
 def tell(options: argparse.Namespace, taken: Taken, place: str) -> int:

@@ -87,12 +87,12 @@ def _meaning(options: argparse.Namespace, made: Plan) -> int:
 
 def _hand_over(made: Plan, folder: Path) -> list[str]:
     """Write one script for each owner of what this pipeline may not write; the names of the files."""
-    from kxrecon.handover import scripts
+    from kxrecon.files import write_public
+    from kxrecon.handover import SAYS, scripts
 
-    folder.mkdir(parents=True, exist_ok=True)
     found = scripts(made.findings)
     for script in found:
-        (folder / script.name).write_text(script.text, encoding="utf-8")
+        write_public(folder / script.name, script.text, mark=SAYS, what=f"--handover {folder / script.name}")
     return [str(folder / script.name) for script in found]
 
 

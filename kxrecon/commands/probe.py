@@ -20,7 +20,7 @@ from kxrecon.commands._exit import DONE, FAILED, INTERRUPTED, PENDING
 from kxrecon.commands._files import STATE
 from kxrecon.commands._terminal import confirm, on_terminal, show, write
 from kxrecon.commands._wire import planes_of, sandbox_file, wire_name
-from kxrecon.errors import KxreconError, UsageError
+from kxrecon.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -248,15 +248,13 @@ def _told(options: argparse.Namespace, talk: Conversation, made: Run, began: str
 
 
 def _save(options: argparse.Namespace, texts: Mapping[str, str]) -> None:
-    """Both forms, for whoever can use them. KxreconError if the folder takes none."""
+    """Both forms, for whoever can use them. FileError if the folder takes none."""
     from kxrecon.files import write_private
     from kxrecon.report.probe import ASK
 
-    try:
-        for ending, text in texts.items():
-            write_private(options.out / f"probe.{ending}", text)
-    except OSError as error:
-        raise KxreconError(f"the report cannot be saved in {options.out}: {error}") from error
+    for ending, mark in (("json", '"format"'), ("md", "kxrecon probe")):
+        path = options.out / f"probe.{ending}"
+        write_private(path, texts[ending], mark=mark, what=f"the report {path}")
     if not (options.json or options.markdown):
         write(f"saved as {options.out / 'probe.md'} and probe.json. {ASK}\n")
 

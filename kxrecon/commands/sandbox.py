@@ -7,7 +7,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +17,7 @@ from kxrecon.commands import _flow, _options
 from kxrecon.commands._exit import DONE, FAILED
 from kxrecon.commands._files import SANDBOX
 from kxrecon.commands._terminal import show, write
+from kxrecon.commands._wire import usable
 from kxrecon.errors import KxreconError, UsageError
 from kxrecon.report import sandbox as report
 from kxrecon.report.table import table
@@ -112,7 +113,9 @@ def _opened(path: Path, world: Mapping[str, Any] | None = None, ports: tuple[int
 
     if world is None and not path.exists():
         raise UsageError(f"there is no sandbox in {path}: kxrecon plan SPEC --sandbox makes one")
-    with embed(path, world, ports=ports) as ends:
+    with ExitStack() as stack:
+        with usable(path):
+            ends = stack.enter_context(embed(path, world, ports=ports))
         yield ends
 
 
@@ -168,7 +171,9 @@ def tick(options: argparse.Namespace) -> int:
         raise UsageError(f"there is no sandbox in {path}: kxrecon plan SPEC --sandbox makes one")
     step = _span(options.advance)
     runs: list[Run] = []
-    with closing(Store(path)) as store:
+    with usable(path):
+        opened = Store(path)
+    with closing(opened) as store:
         clock = Clock(store)
         for _ in range(options.times):
             clock.advance(step)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 from kxrecon.errors import LedgerError
+from kxrecon.files import append, appending, why
 from kxrecon.ledger.rows import COLUMNS, RUN, Damage, Row, row_of
 
 _JSON = ("Entity", "Body")
+_BEGIN = f'{{"{next(iter(COLUMNS))}": "'.encode()  # of every line, a first one that was cut off included
 MOST = 256 << 20  # octets: whatever is larger is no ledger
 MOST_OF_A_LINE = 1 << 20
 
@@ -43,21 +44,17 @@ class LedgerFile:
             return
         text = "".join(f"{_line(row)}\n" for row in rows).encode()
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
-            try:
-                with _alone(descriptor):
-                    self._check(descriptor)
-                    _append(descriptor, text)
-            finally:
-                os.close(descriptor)
+            with appending(self.path) as descriptor:
+                self._check(descriptor)
+                _append(descriptor, text)
         except OSError as error:
-            raise LedgerError(f"{self} cannot be written: {error.strerror or error}") from error
+            raise LedgerError(f"{self} cannot be written: {why(error)}") from error
 
     def _check(self, descriptor: int) -> None:
         """Refuse a file that is something else: nothing of it may be cut off or appended to."""
         first, end, _ = os.pread(descriptor, MOST_OF_A_LINE, 0).partition(b"\n")
-        if (end or len(first) == MOST_OF_A_LINE) and _row(first) is None:
+        whole = end or len(first) == MOST_OF_A_LINE
+        if _row(first) is None if whole else first[: len(_BEGIN)] != _BEGIN[: len(first)]:
             raise LedgerError(f"{self} cannot be written: {self.path} does not begin like a ledger")
 
     def _lines(self) -> Iterator[Row | Damage]:
@@ -67,7 +64,7 @@ class LedgerFile:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise LedgerError(f"{self} cannot be read: {error.strerror or error}") from error
+            raise LedgerError(f"{self} cannot be read: {why(error)}") from error
         if len(octets) > MOST:
             raise LedgerError(f"{self} cannot be read: it has more than {MOST >> 20} MiB")
         *lines, _ = octets.split(b"\n")  # what follows the last line end was never finished
@@ -90,31 +87,13 @@ def _row(line: bytes) -> Row | None:
     return row_of(cells) if all(isinstance(cell, str) for cell in cells) else None
 
 
-@contextmanager
-def _alone(descriptor: int) -> Iterator[None]:
-    """One writer at a time, on systems that can say so; the system frees the file when the process ends."""
-    try:
-        import fcntl
-    except ImportError:  # pragma: no cover - not on this system
-        yield
-        return
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    yield
-
-
 def _append(descriptor: int, text: bytes) -> None:
     os.fchmod(descriptor, 0o600)
     size = os.fstat(descriptor).st_size
     whole = _end_of_lines(descriptor, size)
     if whole < size:
         os.ftruncate(descriptor, whole)
-    try:
-        while text:
-            text = text[os.write(descriptor, text) :]
-        os.fsync(descriptor)
-    except OSError:
-        os.ftruncate(descriptor, whole)  # a full disk: nothing of it counts
-        raise
+    append(descriptor, text)
 
 
 def _end_of_lines(descriptor: int, size: int) -> int:

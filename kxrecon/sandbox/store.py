@@ -64,12 +64,16 @@ class Store:
         self.files = None if str(path) == ":memory:" else Path(path).with_suffix(".files")
         """The folder that plays the storage accounts, beside the file; None in memory."""
         self._db = sqlite3.connect(str(path), check_same_thread=False, isolation_level=None, timeout=30)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.execute(
-            "CREATE TABLE IF NOT EXISTS document"
-            " (kind TEXT, key TEXT, body TEXT, PRIMARY KEY (kind, key)) WITHOUT ROWID"
-        )
+        try:
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.execute(
+                "CREATE TABLE IF NOT EXISTS document"
+                " (kind TEXT, key TEXT, body TEXT, PRIMARY KEY (kind, key)) WITHOUT ROWID"
+            )
+        except sqlite3.Error:  # it is no database, or there is no room for one
+            self._db.close()
+            raise
 
     def get(self, kind: str, *key: str) -> Document | None:
         """The document, or None."""

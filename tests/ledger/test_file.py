@@ -65,7 +65,7 @@ def test_any_other_line_that_cannot_be_read_is_damage(ledger, line):
     assert ledger.read() == [row(1), Damage("line 2"), row(2)]
 
 
-@pytest.mark.parametrize("content", ["version: 1\n", "\n", "{}\n", "x" * 2_000_000])
+@pytest.mark.parametrize("content", ["version: 1\n", "\n", "{}\n", "x" * 2_000_000, "a file without a line end", "{}"])
 def test_a_file_that_is_something_else_is_refused_and_left_as_it_is(ledger, content):
     ledger.path.parent.mkdir()
     ledger.path.write_text(content)
