@@ -8,7 +8,7 @@ from kxrecon.model import Request
 from kxrecon.planes.failures import DENIED_STATUS, described
 from kxrecon.planes.retry import UNREACHABLE
 
-LONGEST = 100  # characters of a request that are shown; the plan has it whole
+LONGEST = 600  # characters of a request that are shown: few have more; the plan has it whole
 
 
 def told(error: PlaneError, request: Request) -> str:

@@ -28,6 +28,7 @@ __all__ = [
     "SECOND",
     "Columns",
     "LineBreak",
+    "breaks_line",
     "canonical_type",
     "column_list",
     "columns",
@@ -77,12 +78,17 @@ def string(text: str) -> str:
     return f'"{text.translate(_DOUBLE) if _NEEDS_ESCAPE.search(text) else text}"'
 
 
+def breaks_line(text: str) -> bool:
+    """Whether a text needs more than one line, which a verbatim literal does not have."""
+    return bool(_LINE_BREAK.search(text))
+
+
 def escape_verbatim(text: str) -> str:
     """What stands between the quotes of ``@'…'`` for ``text``; also applied to the value of a bound leaf.
 
     Raises LineBreak, without repeating the text: it may be a secret.
     """
-    if _LINE_BREAK.search(text):
+    if breaks_line(text):
         raise LineBreak("a value with a line break cannot be sent here: a verbatim literal stands on one line")
     return text.replace("'", "''")
 

@@ -64,7 +64,8 @@ def _value(leaf: str | Unknown | Deferred | Secret, lookup: Lookup, secrets: Sec
     if isinstance(leaf, Secret):
         if leaf.variable not in secrets:
             raise ApplyError(f"the secret variable '{leaf.variable}' has no value: set KXRECON_VAR_{leaf.variable}")
-        return secrets[leaf.variable]
+        value = secrets[leaf.variable]
+        return value.replace(leaf.doubled, leaf.doubled * 2) if leaf.doubled else value
     if isinstance(leaf, Deferred):
         return FUNCTIONS[leaf.function](*(_value(argument, lookup, secrets) for argument in leaf.arguments))
     found = lookup(leaf)

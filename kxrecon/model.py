@@ -58,9 +58,13 @@ class Deferred:
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A secret by the name of the variable that holds it; resolved only when a request is sent."""
+    """A secret by the name of the variable that holds it; resolved only when a request is sent.
+
+    ``doubled``: a quote between two of which the value stands there, so that each one in it is written twice.
+    """
 
     variable: str
+    doubled: str = ""
 
     def __str__(self) -> str:
         return f"secret({self.variable})"

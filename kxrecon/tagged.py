@@ -15,7 +15,7 @@ _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 _TAGGED: Final[Mapping[type, Callable[[Any], Any]]] = {
     Ref: lambda ref: {"$ref": [ref.kind, *ref.name]},
     Hidden: lambda hidden: {"$hidden": hidden.shown or True},
-    Secret: lambda secret: {"$secret": secret.variable},
+    Secret: lambda secret: {"$secret": [secret.variable, secret.doubled] if secret.doubled else secret.variable},
     Unknown: lambda unknown: {"$unknown": [encode(unknown.ref), unknown.attribute]},
     Deferred: lambda deferred: {"$deferred": [deferred.function, encode(deferred.arguments)]},
 }
@@ -61,7 +61,7 @@ def decode(value: Any) -> Value:
         if tag == "$hidden":
             return model.HIDDEN if content is True else Hidden(content)
         if tag == "$secret":
-            return Secret(content)
+            return Secret(*content) if isinstance(content, list) else Secret(content)
         if tag == "$unknown":
             return Unknown(decode(content[0]), content[1])
         if tag == "$deferred":

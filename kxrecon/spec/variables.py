@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from kxrecon.errors import Place, Problem
+from kxrecon.kql import breaks_line
 from kxrecon.model import Value
 from kxrecon.spec.scalars import resolve
 from kxrecon.spec.secrets import ENVIRONMENT_PREFIX, is_authentication, is_connection
@@ -47,6 +48,10 @@ def declared(
         outside = given.get(name, environ.get(ENVIRONMENT_PREFIX + name))
         if outside is not None and not variable.secret:
             variables[name] = _with_value(variable, _typed(outside, variable.value))
+        elif outside and breaks_line(outside):  # said without the value
+            message = f"the secret variable '{name}' holds a line break, which no connection string takes"
+            remedy = "it is often the end of a file: leave it out"
+            problems.append(Problem(message, place=variable.place, remedy=remedy))
     return variables, problems
 
 

@@ -168,3 +168,12 @@ def test_secrets_in_clear_are_refused_and_never_repeated(write, frame):
     found = "\n".join(problems("base"))
     assert "error" in found
     assert HUSH not in found
+
+
+def test_a_secret_with_a_line_break_is_said_when_the_spec_is_loaded_and_never_repeated(write):
+    write(base=FRAME.replace("auth: impersonate", 'auth: key, secret: "${key}"') + SECRET)
+    with pytest.raises(SpecError) as caught:
+        loaded("base", environ={"KXRECON_VAR_key": f"{HUSH}\n"})
+    (problem,) = caught.value.problems
+    assert "the secret variable 'key' holds a line break" in problem.message and problem.place is not None
+    assert HUSH not in str(caught.value)

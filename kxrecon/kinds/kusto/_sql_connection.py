@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from kxrecon import kql
@@ -150,6 +151,8 @@ def _parts(one: SqlConnection, identity: str | Leaf) -> list[str | Leaf]:
 def render(one: SqlConnection, scope: Scope) -> Text:
     """``h@'…'`` with its leaves."""
     identity = identity_value(one["identity"], scope) if one["auth"] == "managedIdentity" else ""
+    if isinstance(one["secret"], Secret):  # between double quotes, where it doubles its own
+        one = {**one, "secret": replace(one["secret"], doubled='"')}
     return kql.hidden(kql.command(*_parts(one, identity)))
 
 
