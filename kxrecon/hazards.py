@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from difflib import get_close_matches
 from typing import Any
 
-from kxrecon.model import Allow, Hazard
+from kxrecon.errors import UsageError
+from kxrecon.model import HAZARDS, NAMED, Allow, Hazard
 from kxrecon.plan import Plan
 from kxrecon.touched import touched
 
 # As octoDNS counts: small estates change wholly without being suspicious.
 THRESHOLD_PERCENT = 30
 THRESHOLD_ENTITIES = 10
-# What may lose an export's place has to be allowed by the export's name, never for all at once.
-NAMED = frozenset({"loses-cursor", "repoints-export"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,33 @@ class Refusal:
 
 
 def parse_allow(text: str) -> Allow:
-    """``KIND`` or ``KIND:ENTITY`` from the command line."""
+    """``KIND`` or ``KIND:ENTITY`` from the command line. UsageError for a hazard that there is not, and for one that
+    has to be allowed by name and is not."""
     hazard, _, entity = text.partition(":")
+    if hazard not in HAZARDS:
+        close = get_close_matches(hazard, HAZARDS, n=1)
+        hint = f"did you mean '{close[0]}'?" if close else f"known are {', '.join(HAZARDS)}"
+        raise UsageError(f"--allow {text}: there is no hazard '{hazard}' ({hint})")
+    if hazard in NAMED and not entity:
+        raise UsageError(
+            f"--allow {hazard} is never for all at once: say --allow {hazard}:ENTITY, as the plan names it"
+        )
     return Allow(hazard, entity or None)
+
+
+def idle(plan: Plan, allows: Iterable[Allow]) -> list[str]:
+    """The words of the command line that allow nothing in this plan, with the nearest that would."""
+    there = [hazard for action in plan.actions for hazard in action.hazards]
+    words = [f"{hazard.hazard}:{hazard.ref.label}" for hazard in there]
+    told = []
+    for allow in allows:
+        if any(_matches(allow, hazard) for hazard in there):
+            continue
+        said = f"{allow.hazard}:{allow.entity}" if allow.entity else allow.hazard
+        close = get_close_matches(said, words, n=1)
+        hint = f"; did you mean --allow {close[0]}?" if close else ""
+        told.append(f"--allow {said} allows nothing: this plan has no such hazard{hint}")
+    return told
 
 
 def refused(plan: Plan, allows: Iterable[Allow], today: date) -> list[Refusal]:

@@ -238,6 +238,15 @@ class Request:
     exclusive: str | None = None
 
 
+# What --allow and allow: may name. locks-out is none of them: no permission lifts it.
+HAZARDS = (
+    *("loses-cursor", "repoints-export", "may-reset-cursor", "restarts-export", "breaks-export", "unreadable-field"),
+    *("drops-property", "rewords-note", "removes-access", "drops-data", "recreates-external-table"),
+)
+# What may lose an export's place has to be allowed by the export's name, never for all at once.
+NAMED = frozenset({"loses-cursor", "repoints-export"})
+
+
 @dataclass(frozen=True, slots=True)
 class Hazard:
     """A risk of an action that somebody has to allow: ``loses-cursor``, ``drops-data``, ``removes-access`` …"""

@@ -9,7 +9,20 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Protocol
 
-from kxrecon import cursors, leftbehind, lockout, marking, moves, pause, rename, rotation, stopped, waits, withheld
+from kxrecon import (
+    allowances,
+    cursors,
+    leftbehind,
+    lockout,
+    marking,
+    moves,
+    pause,
+    rename,
+    rotation,
+    stopped,
+    waits,
+    withheld,
+)
 from kxrecon.derive import Derivation
 from kxrecon.diff import Differences, Judge, adopt, diff
 from kxrecon.graph import Node, order
@@ -125,6 +138,7 @@ def draft(derivation: Derivation, observed: State, scope: Scope, given: Circumst
         *refused,
         *guarded,
         *ignored,
+        *allowances.findings(given.allow, desired, observed),
         *withheld.unverifiable(differences, observed, judged=given.judge is not None),
         *stopped.findings(derivation.desired, observed, given.paused),
         *rotation.untold(

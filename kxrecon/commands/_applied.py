@@ -16,7 +16,7 @@ from kxrecon.report.lines import Line, line, wrapped
 
 if TYPE_CHECKING:
     from kxrecon.cursors import Move
-    from kxrecon.model import Outcome
+    from kxrecon.model import Finding, Outcome
     from kxrecon.plan import Plan
 
 
@@ -121,9 +121,10 @@ def tell(options: argparse.Namespace, ending: Ending) -> None:
     elif options.markdown:
         from kxrecon.report import markdown
 
-        moved = "".join(f" {_sentence(move)}" for move in ending.moves)
-        untold = f" The ledger: {ending.ledger}." if ending.ledger else ""
-        write(markdown.outcomes(ending.plan, ending.outcomes, ending.verdict + moved + untold))
+        told = "".join(f" Wrong: {one.ref.label if one.ref else ''}: {one.message}." for one in wrong(ending.plan))
+        told += "".join(f" {_sentence(move)}" for move in ending.moves)
+        told += f" The ledger: {ending.ledger}." if ending.ledger else ""
+        write(markdown.outcomes(ending.plan, ending.outcomes, ending.verdict + told))
     else:
         show(options, _lines(ending))
 
@@ -159,12 +160,21 @@ def _record(ending: Ending) -> dict[str, Any]:
         "interrupted": ending.interrupted,
         "verdict": ending.verdict,
         "ledger": ending.ledger or None,
+        "wrong": [
+            {"entity": one.ref.label if one.ref else None, "message": one.message, "remedy": one.remedy}
+            for one in wrong(ending.plan)
+        ],
         "moved": [
             {"export": move.ref.label, "message": move.message, "repair": move.repair, "expected": move.expected}
             for move in ending.moves
         ],
         "left": None if after is None else to_json(after),
     }
+
+
+def wrong(plan: Plan) -> list[Finding]:
+    """What the plan knows the service to refuse, or every run to fail of."""
+    return [finding for finding in plan.findings if finding.kind == "wrong"]
 
 
 def worst(outcomes: Sequence[Outcome]) -> str:

@@ -79,11 +79,9 @@ def check_spec(plan: Plan, spec: Spec) -> None:
         raise PlanError(f"the spec ({files}) or its variables changed since the plan was made: run plan again")
 
 
-def check_hazards(plan: Plan, spec: Spec, allow: Sequence[str], *, force: bool) -> None:
+def check_hazards(plan: Plan, spec: Spec, allow: Sequence[Allow], *, force: bool) -> None:
     """Refuse a plan with hazards that nobody allowed, or one that changes too much at once; PlanError names all."""
-    from kxrecon.hazards import parse_allow
-
-    found = refusals(plan, spec, list(map(parse_allow, allow)), force=force)
+    found = refusals(plan, spec, allow, force=force)
     if found:
         lines = (f"  {one.message} ({one.remedy})" for one in found)
         raise PlanError("this has not been allowed, so nothing was done:\n" + "\n".join(lines))

@@ -35,14 +35,21 @@ def server(
 
 
 def linted(made: Draft, spec: Spec, seen: Observation, ask: Asking | None) -> Draft:
-    """A draft with the pack's findings: errors as what is wrong, the rest as notes.
+    """A draft with the pack's findings: errors as what is wrong, the rest as notes; and with a hazard for each export
+    that this plan would break.
 
     The language service is left to ``kxrecon lint``: it takes a second to start, and milliseconds for each query.
     """
     from kxrecon.lint import check
+    from kxrecon.lint.breaking import breaking
 
     checked = check(spec.document, spec.desired, seen.state, gone=deleted(made.actions), deep=False, ask=ask)
-    return replace(made, findings=(*made.findings, *_findings(checked, spec)))
+    broken = breaking(spec.document, spec.desired, seen.state, checked, made.actions)
+    actions = tuple(
+        replace(action, hazards=(*action.hazards, *broken[action.id])) if action.id in broken else action
+        for action in made.actions
+    )
+    return replace(made, actions=actions, findings=(*made.findings, *_findings(checked, spec)))
 
 
 def deleted(actions: Sequence[Action]) -> frozenset[Ref]:

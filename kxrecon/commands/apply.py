@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kxrecon.commands import _fleet, _flow, _gate, _healthy, _ledger, _lock, _options
-from kxrecon.commands._applied import Ending, tell, worst
+from kxrecon.commands._applied import Ending, tell, worst, wrong
 from kxrecon.commands._exit import FAILED
 from kxrecon.commands._files import JOURNAL, PLAN
 from kxrecon.commands._progress import Progress
@@ -63,7 +63,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """0 converged, 2 done but something is left for others, 1 failed or still different, 130 interrupted."""
+    from kxrecon.hazards import parse_allow
+
+    options.allow = list(map(parse_allow, options.allow))
     found = None if _plan_file(options.what) else _fleet.fleet(options, options.what)
+    options.alone = found is None
     return _one(options) if found is None else _fleet.in_waves(options, found, _one, _healthy.ailing)
 
 
@@ -127,13 +131,15 @@ def _plan_file(what: Sequence[str]) -> Path | None:
 
 
 def _check(options: argparse.Namespace, plan: Plan, spec: Spec) -> None:
-    from kxrecon import lanes
+    from kxrecon import hazards, lanes
 
     if options.digest and options.digest.lower() != plan.digest:
         raise UsageError(f"this plan has the digest {plan.digest}, not {options.digest}: nothing was done")
     lanes.check(options.lane, plan.actions)
     own = lanes.mine(plan.actions, options.lane)
     reduced = replace(plan, actions=tuple(action for action in plan.actions if action.id in own))
+    if options.alone:
+        complain(f"kxrecon: {one}" for one in hazards.idle(reduced, options.allow))
     _gate.check_hazards(reduced, spec, options.allow, force=options.force)
 
 
@@ -165,6 +171,8 @@ class _Apply:
         """Ask, execute, read back, report. From the first write on, whatever happens is reported."""
         self.book = _ledger.opened(self.options, self.spec, self.clients)
         before, seen = _flow.plan_over(self.options, self.spec, self.clients, lint=False, book=self.book)
+        if not self.quiet and (self.options.yes or not self.plan.actions):
+            show(self.options, text.findings(wrong(self.plan)))
         if not self.plan.actions or not before.actions:
             return self._finish(Ending(self.plan, (), before))
         if not self._agreed():

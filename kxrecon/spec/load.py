@@ -15,6 +15,7 @@ import orjson
 from kxrecon.errors import Place, Problem, SpecError
 from kxrecon.model import Allow, State, Value
 from kxrecon.scope import Scope
+from kxrecon.spec.accepted import check as check_accepted
 from kxrecon.spec.bodies import read_bodies
 from kxrecon.spec.defaults import SECTIONS, apply_defaults
 from kxrecon.spec.desire import dangling, desire
@@ -158,6 +159,7 @@ def _spec(
     desired, found = desire(document, scope)
     problems = problems + found
     problems += [*dangling(desired, scope, problems), *check_rotations(scope, desired)]
+    problems += check_accepted(document, desired)
     _stop(problems, places)
     return Spec(
         name=name,

@@ -15,8 +15,13 @@ from kxrecon.scope import Scope
 from kxrecon.tagged import decode, encode
 
 RECORD = {
-    **{"server": "contoso.database.windows.net", "database": "Dwh", "auth": "password", "identity": None},
-    **{"user": "writer", "secret": Secret("pwd"), "options": {}},
+    "server": "contoso.database.windows.net",
+    "database": "Dwh",
+    "auth": "password",
+    "identity": None,
+    "user": "writer",
+    "secret": Secret("pwd"),
+    "options": {},
 }
 SCOPE = Scope(name="s", cluster_uri="https://c.kusto.windows.net")
 
@@ -70,7 +75,13 @@ def test_the_service_takes_it(tmp_path, monkeypatch, password):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KXRECON_VAR_pwd", password)
     text = (SPECS / "quickstart.yaml").read_text()
-    text = text.replace("targets:\n", 'variables: { pwd: { secret: true } }\ntargets:\n  dwh: { server: contoso.database.windows.net, database: Dwh, auth: password, user: writer, password: "${pwd}" }\n')
-    text = text.replace("    externalTables:\n", '    externalTables:\n      EventsDwh: { kind: sql, target: dwh, table: dbo.Events, columns: "Timestamp:datetime" }\n')
+    text = text.replace(
+        "targets:\n",
+        'variables: { pwd: { secret: true } }\ntargets:\n  dwh: { server: contoso.database.windows.net, database: Dwh, auth: password, user: writer, password: "${pwd}" }\n',
+    )
+    text = text.replace(
+        "    externalTables:\n",
+        '    externalTables:\n      EventsDwh: { kind: sql, target: dwh, table: dbo.Events, columns: "Timestamp:datetime" }\n',
+    )
     (tmp_path / "s.yaml").write_text(text)
     assert cli.main(["apply", "s.yaml", "--sandbox", "--yes"]) == 0

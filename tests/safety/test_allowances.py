@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
+from pathlib import Path
 
 import pytest
 
-from kxrecon.hazards import Thresholds, parse_allow, refused, thresholds, too_much
-from kxrecon.model import Action, Allow, Change, Entity, FieldChange, Hazard, Ref, State
+from kxrecon.allowances import findings
+from kxrecon.errors import UsageError
+from kxrecon.hazards import Thresholds, idle, parse_allow, refused, thresholds, too_much
+from kxrecon.model import HAZARDS, Action, Allow, Change, Entity, Failure, FieldChange, Gap, Hazard, Ref, State
 from kxrecon.plan import Plan
+from kxrecon.spec.schema import main_schema
 from kxrecon.touched import managed
 
 TODAY = date(2026, 11, 24)
@@ -55,8 +60,48 @@ def test_a_permission_that_has_run_out_is_named():
 @pytest.mark.parametrize("hazard", ["loses-cursor", "repoints-export"])
 def test_what_may_lose_an_exports_place_is_never_allowed_for_all_at_once(hazard):
     plan = of(risky(hazard))
-    assert len(refused(plan, [parse_allow(hazard)], TODAY)) == 1
+    assert len(refused(plan, [Allow(hazard)], TODAY)) == 1
+    with pytest.raises(UsageError, match=f"say --allow {hazard}:ENTITY"):
+        parse_allow(hazard)
     assert refused(plan, [parse_allow(f"{hazard}:D/E")], TODAY) == []
+
+
+@pytest.mark.parametrize("words", ["bogus:zzz", "", ":D/E", "locks-out:D/E", "restart-export:D/E"])
+def test_a_permission_for_what_is_no_hazard_is_refused(words):
+    with pytest.raises(UsageError, match="there is no hazard"):
+        parse_allow(words)
+    with pytest.raises(UsageError, match="did you mean 'restarts-export'"):
+        parse_allow("restart-export:D/E")
+
+
+def test_words_of_the_command_line_that_allow_nothing_are_told_with_the_nearest_that_would():
+    plan = of(risky("drops-data", "Events"))
+    assert idle(plan, [Allow("drops-data"), Allow("drops-data", "D/Events")]) == []
+    (told,) = idle(plan, [parse_allow("drops-data:D/Event")])
+    assert (
+        told
+        == "--allow drops-data:D/Event allows nothing: this plan has no such hazard; did you mean --allow drops-data:D/Events?"
+    )
+    (told,) = idle(plan, [Allow("rewords-note")])
+    assert told.endswith("no such hazard")
+
+
+def test_every_hazard_that_an_action_may_have_can_be_allowed_and_is_on_the_page():
+    root = Path(__file__).parents[2]
+    sources = "".join(one.read_text() for one in (root / "kxrecon").rglob("*.py"))
+    made = set(re.findall(r'Hazard\(\s*"([a-z-]+)"', sources)) - {"locks-out"}
+    page = (root / "docs/safety.md").read_text()
+    assert made == set(HAZARDS) == set(main_schema()["$defs"]["allow"]["properties"]["hazard"]["enum"])
+    assert all(f"| `{one}` |" in page for one in HAZARDS)
+
+
+def test_a_permission_about_nothing_is_a_note_of_the_plan_unless_something_could_not_be_read():
+    here = state(function(1))
+    slip = [Allow("drops-data", "D/F2"), Allow("drops-data", "D/F1"), Allow("drops-data")]
+    (note,) = findings(slip, here, state())
+    assert note.message == "allow: drops-data for D/F2 is about nothing that is there" and "'D/F1'" in note.remedy
+    gap = Gap("table", ("D",), Failure("denied", "no"))
+    assert not list(findings(slip, here, State(gaps=(gap,))))
 
 
 def test_thirty_percent_of_ten_is_the_most():

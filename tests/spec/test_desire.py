@@ -90,7 +90,7 @@ def test_loading_leaves_the_collector_as_it_was(write):
 def test_the_frame_of_a_spec_is_its_scope(write):
     write(
         base=FRAME.replace("kusto.windows.net", "kusto.windows.net/")
-        + "manage: { sql: check }\nprune: { grants: owned }\nallow: [{ hazard: loses-cursor, reason: why }]\n"
+        + "manage: { sql: check }\nprune: { grants: owned }\nallow: [{ hazard: drops-data, reason: why }]\n"
     )
     spec = loaded("base")
     assert spec.scope.cluster_uri == "https://telemetry.westeurope.kusto.windows.net"
@@ -99,7 +99,7 @@ def test_the_frame_of_a_spec_is_its_scope(write):
     assert spec.scope.manages("sql") == "check"
     assert spec.scope.prune == {"grants": "owned"}
     assert ("databases", "Telemetry", "tables") in spec.scope.declared
-    assert spec.allow[0].hazard == "loses-cursor"
+    assert spec.allow[0].hazard == "drops-data"
 
 
 def test_without_any_database_a_spec_is_empty_but_valid(write):
