@@ -15,6 +15,7 @@ from kxrecon.report import text
 from kxrecon.report.lines import Line, line, wrapped
 
 if TYPE_CHECKING:
+    from kxrecon.commands._healthy import Gated
     from kxrecon.cursors import Move
     from kxrecon.model import Finding, Outcome
     from kxrecon.plan import Plan
@@ -32,6 +33,7 @@ class Ending:
     interrupted: bool = False
     blind: str = ""
     ledger: str = ""
+    health: Gated | None = None  # what the health gate saw, where one was asked for
 
     @property
     def code(self) -> int:
@@ -40,10 +42,15 @@ class Ending:
             return INTERRUPTED
         lost = any(not move.expected for move in self.moves)
         untold = bool(self.ledger and self.outcomes)
-        failed = lost or untold or self.unseen or any(_failed(one) for one in self.outcomes)
+        failed = lost or untold or self.unseen or self.ailing or any(_failed(one) for one in self.outcomes)
         if failed or self.after is None or (self.after.actions and not self.left_for_later):
             return FAILED
         return PENDING if self.after.actions or self.after.blocked else DONE
+
+    @property
+    def ailing(self) -> str:
+        """The exports that the health gate complains of."""
+        return ", ".join(one.export for one in self.health.left) if self.health else ""
 
     @property
     def left_for_later(self) -> bool:
@@ -89,6 +96,10 @@ class Ending:
     @property
     def verdict(self) -> str:
         """The last line, in a sentence."""
+        return self._verdict + (f" Not healthy: {self.ailing}." if self.ailing else "")
+
+    @property
+    def _verdict(self) -> str:
         go_on = f"to go on: kxrecon plan {' '.join(self.plan.spec_files)}"
         if self.after is None:
             return f"the cluster could not be looked at again ({self.blind}); {go_on}."
@@ -125,6 +136,7 @@ def tell(options: argparse.Namespace, ending: Ending) -> None:
         told += "".join(f" {_sentence(move)}" for move in ending.moves)
         told += f" The ledger: {ending.ledger}." if ending.ledger else ""
         write(markdown.outcomes(ending.plan, ending.outcomes, ending.verdict + told))
+        write(ending.health.markdown() if ending.health else "")
     else:
         show(options, _lines(ending))
 
@@ -168,6 +180,7 @@ def _record(ending: Ending) -> dict[str, Any]:
             {"export": move.ref.label, "message": move.message, "repair": move.repair, "expected": move.expected}
             for move in ending.moves
         ],
+        "health": ending.health.record() if ending.health else None,
         "left": None if after is None else to_json(after),
     }
 

@@ -27,6 +27,7 @@ from kxrecon.report import text
 if TYPE_CHECKING:
     from kxrecon.ledger.book import Book
     from kxrecon.model import Outcome, State
+    from kxrecon.observe import Observation
     from kxrecon.plan import Plan
     from kxrecon.scope import Scope
     from kxrecon.spec import Spec
@@ -65,6 +66,7 @@ def run(options: argparse.Namespace) -> int:
     """0 converged, 2 done but something is left for others, 1 failed or still different, 130 interrupted."""
     from kxrecon.hazards import parse_allow
 
+    _healthy.check(options)
     options.allow = list(map(parse_allow, options.allow))
     found = None if _plan_file(options.what) else _fleet.fleet(options, options.what)
     options.alone = found is None
@@ -84,8 +86,8 @@ def _one(options: argparse.Namespace) -> int:
         _lock.held(options.lock, spec, lost),
         planes(options, spec, spec.scope, read_only=False) as clients,
     ):
-        code = _Apply(options, plan, spec, clients, stop).run()
-        return _healthy.gate(options, plan, spec, clients, code)
+        apply = _Apply(options, plan, spec, clients, stop)
+        return apply.gated(apply.run())
 
 
 def _chosen(options: argparse.Namespace) -> tuple[Plan, Spec]:
@@ -166,11 +168,14 @@ class _Apply:
         self.defect: Exception | None = None
         self.positions = {one.ref: one for one in plan.positions}
         self.book: Book | None = None
+        self.ending: Ending | None = None
+        self.seen: Observation | None = None
 
     def run(self) -> int:
         """Ask, execute, read back, report. From the first write on, whatever happens is reported."""
         self.book = _ledger.opened(self.options, self.spec, self.clients)
         before, seen = _flow.plan_over(self.options, self.spec, self.clients, lint=False, book=self.book)
+        self.seen = seen
         if not self.quiet and (self.options.yes or not self.plan.actions):
             show(self.options, text.findings(wrong(self.plan)))
         if not self.plan.actions or not before.actions:
@@ -185,6 +190,19 @@ class _Apply:
         if self.defect is not None:
             raise self.defect
         return code
+
+    def gated(self, code: int) -> int:
+        """The exit code after the health gate, if it is asked for. A document has its words with the rest, so it is
+        told only now; and told it is, however the wait ends."""
+        if not _healthy.awaited(self.options, code):
+            return code
+        try:
+            seen = _healthy.gate(self.options, self.plan, self.spec, self.clients, seen=self.seen)
+            self.ending = replace(self.ending, health=seen) if self.ending else None
+            return code if seen.healthy else FAILED
+        finally:
+            if self.quiet and self.ending is not None:
+                tell(self.options, self.ending)
 
     def _looked(self, outcomes: tuple[Outcome, ...], interrupted: bool) -> Ending:
         """What the cluster shows now; a second Ctrl-C, or a network that is gone, ends the looking, not the report."""
@@ -284,5 +302,7 @@ class _Apply:
     def _finish(self, ending: Ending) -> int:
         if self.book is not None:
             ending = replace(ending, ledger=self.book.end(ending.result, _ledger.actor()))
-        tell(self.options, ending)
+        self.ending = ending
+        if not (self.quiet and _healthy.awaited(self.options, ending.code)):
+            tell(self.options, ending)
         return ending.code

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from argparse import Namespace
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from kxrecon import cli
 from kxrecon.commands import _healthy
+from kxrecon.errors import PlaneError
 from kxrecon.health import Health, default_timeout
 from kxrecon.model import Action, Change, Entity, Ref
 from kxrecon.plan import Plan
 from kxrecon.sandbox.scheduler import tick
+from kxrecon.sandbox.store import Store
 from kxrecon.verify.gate import Clock, wait
+from tests.ground import SPECS
 
 from .conftest import DATABASE, URI
 
@@ -106,9 +113,13 @@ def gate(estate, names, *, code=0, observed=None, **more):
         estate.world.clock.advance(timedelta(minutes=10))
         tick(estate.store, estate.world.clock, estate.path.with_suffix(".files"))
 
+    given = options(estate, **more)
+    if not _healthy.awaited(given, code):
+        return code
     with estate.planes(read_only=False) as planes:
         plan = plan_of(*names, observed=observed)
-        return _healthy.gate(options(estate, **more), plan, estate.spec, planes, code, Time(meanwhile).clock())
+        seen = _healthy.gate(given, plan, estate.spec, planes, clock=Time(meanwhile).clock())
+    return code if seen.healthy else 1
 
 
 def test_exports_that_run_leave_the_exit_code_as_it_was(estate, capsys):
@@ -146,3 +157,101 @@ def test_what_ran_before_is_not_disabled(estate):
 def test_a_span_is_a_number_and_a_unit(text, capsys):
     assert cli.main(["apply", "--wait-healthy", f"--timeout={text}"]) == 1
     assert "is not a number and s, m, h or d" in capsys.readouterr().err
+
+
+# ---- through the whole verb
+QUICKSTART = "quickstart.yaml"
+APPLY = ("apply", QUICKSTART, "--sandbox", "--yes")
+EXPORT = "Telemetry/ArchiveEvents"
+WAIT = ("--wait-healthy", "--timeout", "15m")
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    shutil.copy(SPECS / QUICKSTART, tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*argv):
+        code = cli.main(list(argv))
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def edit(old, new):
+    spec = Path(QUICKSTART)
+    assert old in spec.read_text()
+    spec.write_text(spec.read_text().replace(old, new))
+
+
+@pytest.fixture
+def ungranted(run):
+    """Its creation works, its runs do not: nobody gives it the role on its target."""
+    assert run(*APPLY)[0] == 0
+    assert run("sandbox", "kql", "--database", "Telemetry", ".drop continuous-export ArchiveEvents")[0] == 0
+    with closing(Store(Path(".kxrecon/sandbox.db"))) as store:
+        for key, _ in store.all("role_assignment"):
+            store.delete("role_assignment", *key)
+    edit("managedIdentity: system", "managedIdentity: system\n        grants: off")
+    return run
+
+
+def test_a_document_tells_what_the_gate_saw_and_is_red_with_its_reason(ungranted):
+    code, out, _ = ungranted(*APPLY, *WAIT, "--disable-unhealthy", "--json")
+    record = json.loads(out)
+    assert code == 1 and record["converged"] is False and record["verdict"].endswith(f" Not healthy: {EXPORT}.")
+    health = record["health"]
+    assert not health["healthy"] and health["waitedFor"] == [EXPORT] and health["timeoutSeconds"] == 900
+    assert [one["export"] for one in health["notHealthy"]] == [EXPORT] == health["disabledAgain"]
+    assert "its last run failed" in health["notHealthy"][0]["reason"]
+    (chain,) = health["chains"]
+    assert chain["export"] == EXPORT and chain["verdict"] == "broken" and chain["firstBroken"]
+
+
+def test_a_comment_tells_it_too(ungranted):
+    code, out, _ = ungranted(*APPLY, *WAIT, "--markdown")
+    assert code == 1 and "### not healthy" in out and "its last run failed" in out and "❌ broken at" in out
+
+
+def test_a_document_of_exports_that_run_says_so(run):
+    code, out, _ = run(*APPLY, *WAIT, "--json")
+    health = json.loads(out)["health"]
+    assert code == 0 and health["healthy"] and health["waitedFor"] == [EXPORT] and health["notHealthy"] == []
+    assert json.loads(run(*APPLY, "--json")[1])["health"] is None
+
+
+def test_a_wait_that_ends_in_an_error_tells_what_was_applied_all_the_same(run, monkeypatch, capsys):
+    def broken(*_, **__):
+        raise PlaneError("the network is gone")
+
+    monkeypatch.setattr(_healthy, "gate", broken)
+    code, out, err = run(*APPLY, *WAIT, "--json")
+    assert code == 1 and "the network is gone" in err and json.loads(out)["outcomes"]
+
+
+def test_a_mended_grant_is_what_the_gate_is_for(run):
+    assert run(*APPLY)[0] == 0
+    kql = ("sandbox", "kql", "--database", "Telemetry")
+    rows = json.loads(run(*kql, "--json", ".show database Telemetry principals")[1])
+    viewer = next(one["PrincipalFQN"] for one in rows if "Viewer" in one["Role"])
+    assert run(*kql, f".drop database Telemetry viewers ('{viewer}')")[0] == 0
+    code, out, _ = run(*APPLY, *WAIT)
+    assert code == 0 and "waiting up to" in out and f"{EXPORT}: good run 1 of 1" in out
+
+
+def test_an_export_that_is_only_disabled_is_not_waited_for(run):
+    assert run(*APPLY)[0] == 0
+    edit("managedIdentity: system", "managedIdentity: system\n        isDisabled: true")
+    code, out, _ = run(*APPLY, *WAIT)
+    assert code == 0 and "no export to wait for" in out and "waiting up to" not in out
+    assert "no export to wait for" in run(*APPLY, *WAIT)[1], "nor where nothing is left to do"
+
+
+@pytest.mark.parametrize(
+    "words", [("--timeout", "15m"), ("--disable-unhealthy",), ("--timeout", "1h", "--disable-unhealthy")]
+)
+def test_what_says_how_to_wait_needs_the_wait(run, words):
+    code, _, err = run(*APPLY, *words)
+    assert code == 1 and f"{words[0]} says how --wait-healthy waits: say --wait-healthy too" in err
+    assert not Path(".kxrecon").exists()
