@@ -12,8 +12,9 @@ from datetime import date
 from difflib import get_close_matches
 from typing import Any
 
+from kxrecon.dangers import HAZARDS, NAMED
 from kxrecon.errors import UsageError
-from kxrecon.model import HAZARDS, NAMED, Allow, Hazard
+from kxrecon.model import Allow, Hazard
 from kxrecon.plan import Plan
 from kxrecon.touched import touched
 

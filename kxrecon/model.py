@@ -58,10 +58,8 @@ class Deferred:
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A secret by the name of the variable that holds it; resolved only when a request is sent.
-
-    ``doubled``: a quote between two of which the value stands there, so that each one in it is written twice.
-    """
+    """A secret by the name of the variable that holds it; resolved only when a request is sent. ``doubled`` is a quote
+    between two of which it stands there, so that each one in it is written twice."""
 
     variable: str
     doubled: str = ""
@@ -236,15 +234,6 @@ class Request:
     body: Mapping[str, Value] = field(default_factory=dict)
     accepts: tuple[str, ...] = ()
     exclusive: str | None = None
-
-
-# What --allow and allow: may name. locks-out is none of them: no permission lifts it.
-HAZARDS = (
-    *("loses-cursor", "repoints-export", "may-reset-cursor", "restarts-export", "breaks-export", "unreadable-field"),
-    *("drops-property", "rewords-note", "removes-access", "drops-data", "recreates-external-table"),
-)
-# What may lose an export's place has to be allowed by the export's name, never for all at once.
-NAMED = frozenset({"loses-cursor", "repoints-export"})
 
 
 @dataclass(frozen=True, slots=True)

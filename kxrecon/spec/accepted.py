@@ -7,8 +7,9 @@ from datetime import date
 from difflib import get_close_matches
 from typing import Any
 
+from kxrecon.dangers import NAMED
 from kxrecon.errors import Problem
-from kxrecon.model import NAMED, State
+from kxrecon.model import State
 
 SECTIONS = ("allow", "ignore", "silence")
 

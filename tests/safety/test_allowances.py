@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from kxrecon.allowances import findings
+from kxrecon.dangers import HAZARDS
 from kxrecon.errors import UsageError
 from kxrecon.hazards import Thresholds, idle, parse_allow, refused, thresholds, too_much
-from kxrecon.model import HAZARDS, Action, Allow, Change, Entity, Failure, FieldChange, Gap, Hazard, Ref, State
+from kxrecon.model import Action, Allow, Change, Entity, Failure, FieldChange, Gap, Hazard, Ref, State
 from kxrecon.plan import Plan
 from kxrecon.spec.schema import main_schema
 from kxrecon.touched import managed
