@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -62,13 +61,10 @@ def _real(value: Any) -> float:
     return float(value)
 
 
-def _decimal(value: Any) -> Any:
+def _decimal(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
         raise TypeError("a number is wanted")
-    number = Decimal(str(value))
-    if not math.isfinite(number):
-        raise ValueError("it has no decimals")
-    return float(number)
+    return values.decimal(str(value))
 
 
 def _string(value: Any) -> str:

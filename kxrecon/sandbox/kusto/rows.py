@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from math import isfinite
 from typing import Any
 
 from kxrecon.sandbox.kusto import permissions, values
@@ -17,12 +17,16 @@ from kxrecon.sandbox.kusto.evaluate import run as evaluate
 from kxrecon.sandbox.kusto.query_syntax import check
 from kxrecon.sandbox.kusto.session import Session
 
+_FINER = re.compile(r"\.\d{6}0*[1-9]")
 INLINE = columns("ExtentId:guid")
 APPENDED = columns("ExtentId:guid, OriginalSize:long, ExtentSize:long, ColumnSize:long, IndexSize:long, RowCount:long")
 
 
 def cell(text: str, kind: str) -> Any:
-    """A CSV cell as a value of the column's type; what does not fit is null, as in Kusto."""
+    """A CSV cell as a value of the column's type; what does not fit is null, as in Kusto.
+
+    NotImitated for what Kusto would keep more exactly than the sandbox can: it would come out as another value.
+    """
     if kind == "string":
         return text
     if not text.strip():
@@ -33,11 +37,10 @@ def cell(text: str, kind: str) -> Any:
         return None
 
 
-def _decimal(text: str) -> float:
-    number = float(text)
-    if not isfinite(number):
-        raise ValueError("no decimal")
-    return number
+def _held(text: str) -> str:
+    if _FINER.search(text):
+        raise NotImitated(f"times finer than a microsecond ('{text.strip()}')")
+    return text
 
 
 def _dynamic(text: str) -> Any:
@@ -48,14 +51,14 @@ def _dynamic(text: str) -> Any:
 
 _READ: Mapping[str, Callable[[str], Any]] = {
     "bool": lambda text: {"true": True, "false": False, "1": True, "0": False}.get(text.strip().lower()),
-    "datetime": values.moment,
-    "decimal": _decimal,
+    "datetime": lambda text: values.moment(_held(text)),
+    "decimal": values.decimal,
     "dynamic": _dynamic,
     "guid": lambda text: str(uuid.UUID(text.strip())),
     "int": lambda text: values.whole(int(text), "int"),
     "long": lambda text: values.whole(int(text), "long"),
     "real": float,
-    "timespan": lambda text: values.clock(values.whole(values.ticks(text), "long")),
+    "timespan": lambda text: values.clock(values.whole_micros(values.whole(values.ticks(text), "long"))),
 }
 
 

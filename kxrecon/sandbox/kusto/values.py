@@ -8,7 +8,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from typing import Any
+
+from kxrecon.sandbox.kusto.errors import NotImitated
 
 SECOND = 10_000_000
 MINUTE, HOUR, DAY = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND
@@ -65,6 +68,7 @@ DOTNET = {
     "string": "System.String",
     "timespan": "System.TimeSpan",
 }
+WHOLE_DIGITS, FRACTION_DIGITS = 21, 17  # of a decimal: DECIMAL(38, 17), in which queries are evaluated
 EPOCH = datetime(1, 1, 1, tzinfo=UTC)
 
 
@@ -130,8 +134,10 @@ def typed(text: str) -> Literal:
         return Literal(kind, moment(inner.strip("'\"")))
     if kind in ("int", "long"):
         return Literal(kind, int(inner, 0))
-    if kind in ("real", "decimal"):
+    if kind == "real":
         return Literal(kind, float(inner))
+    if kind == "decimal":
+        return Literal(kind, decimal(inner))
     if kind == "bool":
         return Literal(kind, _truth(inner))
     if kind == "guid" and not re.fullmatch(r"[0-9a-fA-F-]{32,36}", inner.strip("'\"")):
@@ -152,6 +158,32 @@ def whole(number: int, kind: str) -> int:
     if not -(2**bits) <= number < 2**bits:
         raise ValueError(f"{number} is no {kind}")
     return number
+
+
+def decimal(text: str) -> str:
+    """A decimal as its shortest text: never by way of a binary fraction, which would make it another number.
+
+    ValueError if it is none, NotImitated for one with more digits than a column here holds.
+    """
+    try:
+        found = Decimal(text.strip())
+    except InvalidOperation:
+        raise ValueError(f"'{text}' is no decimal") from None
+    if not found.is_finite():
+        raise ValueError(f"'{text}' is no decimal")
+    whole, _, fraction = format(found, "f").lstrip("-").partition(".")
+    whole, fraction = whole.lstrip("0"), fraction.rstrip("0")
+    if len(whole) > WHOLE_DIGITS or len(fraction) > FRACTION_DIGITS:
+        raise NotImitated(f"decimals with more than {WHOLE_DIGITS} + {FRACTION_DIGITS} digits ('{text.strip()}')")
+    sign = "-" if found < 0 else ""
+    return f"{sign}{whole or '0'}" + (f".{fraction}" if fraction else "")
+
+
+def whole_micros(value: int) -> int:
+    """Ticks that are whole microseconds, which is what a column here holds; NotImitated for others."""
+    if value % 10:
+        raise NotImitated(f"times finer than a microsecond ('{clock(value)}')")
+    return value
 
 
 def moment(text: str) -> str:
