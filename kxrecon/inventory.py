@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kxrecon.model import Entity, Ref
 from kxrecon.scope import Scope
+from kxrecon.sql_names import schema_and_table
 from kxrecon.storage_uri import locate
 from kxrecon.surroundings import surroundings
 
@@ -121,7 +122,7 @@ def _sql_servers(scope: Scope, entities: Iterable[Entity]) -> list[Document]:
         database = _database(servers, table.fields["connection"])
         if not table.fields.get("createIfNotExists"):
             columns = table.fields.get("columns") or ()
-            database["tables"][str(table.fields.get("table"))] = {
+            database["tables"][".".join(schema_and_table(str(table.fields.get("table"))))] = {
                 "columns": [[name, _SQL_TYPES.get(kind, "nvarchar(max)")] for name, kind in columns]
             }
     return [{"server": server, "databases": databases} for server, databases in sorted(servers.items())]

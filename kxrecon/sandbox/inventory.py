@@ -34,6 +34,7 @@ from kxrecon.sandbox.arm.complete import new_etag
 from kxrecon.sandbox.arm.identity import current
 from kxrecon.sandbox.arm.ids import normal, parse
 from kxrecon.sandbox.arm.rights import role_guid
+from kxrecon.sandbox.sql.names import parts
 from kxrecon.sandbox.store import Document
 from kxrecon.sandbox.world import World
 
@@ -236,7 +237,8 @@ def _sql_server(world: World, entry: Mapping[str, Any]) -> None:
         key = (server, str(database).lower())
         known = world.store.get("sql_database", *key) or {"name": str(database), "tables": {}}
         held = {name.lower() for name in known["tables"]}
-        missing = {name: _columns(shape) for name, shape in tables.items() if name.lower() not in held}
+        named = {".".join(parts(name)): _columns(shape) for name, shape in tables.items()}
+        missing = {name: shape for name, shape in named.items() if name.lower() not in held}
         world.store.put("sql_database", key, {**known, "tables": {**known["tables"], **missing}})
 
 

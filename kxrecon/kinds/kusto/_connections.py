@@ -34,7 +34,7 @@ _NOT_IN_URI = re.compile("[\x00-\x1f;?*]")
 
 
 def canonical_uri(uri: str) -> str:
-    """A storage URI in one spelling: scheme and host in lower case, no slash at the end."""
+    """A storage URI in one spelling: scheme and host in lower case, without the port of https, no slash at the end."""
     scheme, separator, rest = uri.strip().partition("://")
     host, _, path = rest.partition("/")
     scheme = scheme.lower()
@@ -42,7 +42,8 @@ def canonical_uri(uri: str) -> str:
         filesystem, _, host = host.partition("@")
         scheme, path = "https", f"{filesystem}/{path}"
     tail = path.rstrip("/")
-    return f"{scheme}{separator}{host.lower()}{'/' if tail else ''}{tail}"
+    host = host.lower().removesuffix(":443") if scheme == "https" else host.lower()
+    return f"{scheme}{separator}{host}{'/' if tail else ''}{tail}"
 
 
 def connection(uri: str, auth: Value, identity: Value = None, secret: Value = None) -> Connection:

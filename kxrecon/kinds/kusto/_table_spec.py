@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kxrecon import kql
+from kxrecon import kql, sql_names
 from kxrecon.kinds.kusto import _connections, _layout, _sql_connection
 from kxrecon.kinds.kusto._draft import Draft, nearest, one_of
-from kxrecon.model import Entity, Hidden
+from kxrecon.model import Entity, Hidden, Value
 from kxrecon.scope import Scope
 
 EXPORTED = ("csv", "tsv", "json", "parquet")
@@ -125,7 +125,7 @@ def _read_sql(draft: Draft, doc: Mapping[str, Any], target: Mapping[str, Any] | 
     draft.flag(doc, "createIfNotExists", "fireTriggers")
     fields = draft.fields
     if doc.get("table") is not None:
-        fields["table"] = str(doc["table"])
+        fields["table"] = table_name(str(doc["table"]), fields.get("sqlDialect"))
     elif fields.get("sqlDialect") != "CosmosDbSql":
         draft.wrong("table is missing: the SQL table to write to", "table", remedy="such as dbo.Events")
     columns = tuple(name for name, _ in fields.get("columns", ()))
@@ -138,6 +138,11 @@ def _read_sql(draft: Draft, doc: Mapping[str, Any], target: Mapping[str, Any] | 
         # ``defaults`` lay dataFormat under every table, so its presence says nothing about this one.
         if name != "dataFormat" and doc.get(name) is not None:
             draft.wrong(f"{name} belongs to kind: storage", name)
+
+
+def table_name(name: str, dialect: Value) -> str:
+    """A table's name in one spelling; only SQL Server's, because quotes mean something else elsewhere."""
+    return sql_names.canonical(name) if dialect is None else name
 
 
 def write(entity: Entity) -> dict[str, Any]:

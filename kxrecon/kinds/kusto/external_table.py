@@ -172,19 +172,15 @@ def _sql_fields(properties: Any, connections: Any, scope: Scope) -> dict[str, Va
     text = found.get("targetentityconnectionstring") or next(iter(_strings(connections)), "*")
     dialect = text_cell(found.get("sqldialect"))
     default = dialect is None or dialect.lower().replace(" ", "") in ("sqlserver", "mssql")
+    spelled = None if default else one_of(str(dialect), _table_spec.DIALECTS) or dialect
     return {
-        "table": _unbracketed(str(found.get("targetentityname") or "")) or None,
+        "table": _table_spec.table_name(str(found.get("targetentityname") or ""), spelled) or None,
         "connection": _sql_connection.parse(text, scope),
         "createIfNotExists": bool_cell(found.get("createifnotexists")),
         "primaryKey": text_cell(found.get("primarykey")),
         "fireTriggers": bool_cell(found.get("firetriggers")),
-        "sqlDialect": None if default else one_of(str(dialect), _table_spec.DIALECTS) or dialect,
+        "sqlDialect": spelled,
     }
-
-
-def _unbracketed(name: str) -> str:
-    """``[dbo].[Events]`` as ``dbo.Events``."""
-    return name[1:-1].replace("].[", ".") if name.startswith("[") and name.endswith("]") else name
 
 
 def needs(entity: Entity) -> Iterable[Need]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from kxrecon import sql_names
 from kxrecon.errors import Problem
 from kxrecon.kinds import World
 from kxrecon.kinds.sql import _reads
@@ -65,23 +66,13 @@ def grants(
     name = (server, database, symbol)
     fields = {"name": doc["userName"]} if doc.get("userName") else {}
     user = Entity(Ref(USER, name), fields, reasons=reasons)
-    schema, short = table_name(table)
+    schema, short = sql_names.schema_and_table(table)
     on = f"SCHEMA::{schema}" if create else f"OBJECT::{schema}.{short}"
     # CREATE USER gives CONNECT, but somebody may have revoked it since: then the user is there and of no use.
     wanted = [("CONNECT", "DATABASE"), *([("CREATE TABLE", "DATABASE"), ("ALTER", on)] if create else [])]
     extra = [str(permission).upper() for permission in doc.get("extra") or ()]
     wanted += [(permission, on) for permission in dict.fromkeys(("INSERT", "UPDATE", *extra))]
     return [user, *(Entity(Ref(KIND, (*name, *grant)), {"denied": None}, reasons=reasons) for grant in wanted)]
-
-
-def table_name(table: str) -> tuple[str, str]:
-    """(schema, table) of ``Events``, ``dbo.Events`` or ``[dbo].[Events]``; the schema is ``dbo`` if none is said."""
-    schema, _, name = table.strip().rpartition(".")
-    return (_bare(schema) or "dbo", _bare(name))
-
-
-def _bare(name: str) -> str:
-    return name[1:-1].replace("]]", "]") if name.startswith("[") and name.endswith("]") else name
 
 
 def desire(name: tuple[str, ...], doc: Any, scope: Scope) -> Iterable[Entity | Problem]:

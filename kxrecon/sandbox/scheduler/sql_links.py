@@ -10,6 +10,7 @@ from uuid import UUID
 
 from kxrecon.sandbox.scheduler.documents import Identity
 from kxrecon.sandbox.scheduler.verdicts import Broken, Subject, Unreached
+from kxrecon.sandbox.sql.names import parts
 from kxrecon.sandbox.sql.session import Session
 from kxrecon.sandbox.store import Document, Store
 
@@ -53,7 +54,8 @@ def table(subject: Subject) -> Table:
     server, database = server_name(str(connection["server"])), str(connection["database"]).lower()
     if subject.world.store.get("sql_database", server, database) is None:
         raise Unreached(f"the database '{database}' does not exist")
-    schema, _, name = str(external.get("table") or "").replace("[", "").replace("]", "").rpartition(".")
+    *before, name = parts(str(external.get("table") or ""))
+    schema = before[-1] if before else ""
     place = ((schema or "dbo").lower(), name.lower())
     content = Session(subject.world, server, database)
     existing = next((found for found in content.tables() if (found[0].lower(), found[1].lower()) == place), None)
