@@ -18,7 +18,7 @@ from kxrecon.links import LinkBuilder
 from kxrecon.model import Change, Entity, Finding, Reading, Ref, State
 from kxrecon.prune import Pruning
 from kxrecon.scope import Scope
-from kxrecon.surroundings import Stored, moved, table_of
+from kxrecon.surroundings import Stored, moved, named, table_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Derivation:
 
 def derive(desired: State, observed: State | None, scope: Scope) -> Derivation:
     """Add what the exports need. With ``observed`` None (offline) nothing can be recognised as given."""
-    seen = observed or State()
+    seen, desired = observed or State(), named(desired, scope)
     builder = LinkBuilder(scope, Stored(seen, desired), seen)
     wanted = _Wanted(dict(desired.entities), seen)
     found = list(_links(desired, seen, builder))

@@ -42,10 +42,14 @@ def inventory(spec: Spec) -> Document:
     scope = surroundings(spec.desired, spec.scope)
     entities = spec.desired.entities
     ledger = [str(name) for name in ((spec.document.get("ledger") or {}).get("database"),) if name]
+    strangers = [one for one in scope.identities if _GUID.match(one)]
     return {
         "version": 1,
         "clusters": [_cluster(scope, entities, ledger)] if scope.cluster_uri else [],
-        "identities": [{"resourceId": one} for one in sorted(set(scope.identities.values())) if one],
+        "identities": [
+            *({"resourceId": one} for one in sorted(set(scope.identities.values())) if one),
+            *({"resourceId": _attached(one, scope), "principalId": one} for one in strangers),
+        ],
         "storageAccounts": _accounts(scope, entities.values()),
         "sqlServers": _sql_servers(scope, entities.values()),
         "principals": list(_principals(scope, entities.values())),
@@ -61,7 +65,15 @@ def _cluster(scope: Scope, entities: Mapping[Ref, Entity], more: Iterable[str]) 
         own = databases.setdefault(export.ref.name[0], {"tables": {}})
         own["tables"].update(_source_tables(export, entities))
     named = {"resourceId": scope.cluster_id} if scope.cluster_id else {}
-    return {"uri": scope.cluster_uri, **named, "databases": databases}
+    users = [_attached(one, scope) for one in filter(_GUID.match, scope.identities)]
+    identity = {"identity": {"system": False, "user": users}} if users else {}
+    return {"uri": scope.cluster_uri, **named, **identity, "databases": databases}
+
+
+def _attached(object_id: str, scope: Scope) -> str:
+    """A resource id for an identity that the spec tells by its object id only: it says that the cluster has it."""
+    group = scope.cluster_id.partition("/providers/")[0] or f"/subscriptions/{NOWHERE}/resourceGroups/sandbox"
+    return f"{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/identity-{object_id[:8]}"
 
 
 def _source_tables(export: Entity, entities: Mapping[Ref, Entity]) -> Iterator[tuple[str, Document]]:

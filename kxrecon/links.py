@@ -14,6 +14,7 @@ from kxrecon.kinds.arm import container, role_assignment
 from kxrecon.kinds.kusto import database_role, managed_identity_policy
 from kxrecon.kinds.sql import sql_grant
 from kxrecon.model import Entity, Finding, Hidden, Ref, State
+from kxrecon.principals import is_guid
 from kxrecon.scope import SYSTEM, Scope
 from kxrecon.storage_uri import Location, locate
 from kxrecon.surroundings import Stored, carried, connections, databases_read
@@ -55,9 +56,27 @@ class LinkBuilder:
             self.findings.append(Finding("unknown", export.ref, message))
             return
         if isinstance(symbol, str):
+            yield from self._told_by_id(symbol, export)
             yield from self._reading(export, symbol)
         if table is not None:
             yield from self._writing(table, symbol)
+
+    def _told_by_id(self, symbol: str, export: Entity) -> Iterator[Entity]:
+        """An identity told by its object id stays attached; it cannot be attached here, so it has to be there."""
+        ref = Ref("cluster_identity", (symbol,))
+        if not self._is_stranger(symbol):
+            there = self._observed.entities.get(ref)
+            yield from (Entity(ref, there.fields),) if there is not None and is_guid(symbol) else ()
+            return
+        unseen = self._observed.gap(ref) or not self._scope.cluster_id or self._scope.manages("arm") == "off"
+        said = "could not be looked for on the cluster" if unseen else "is not attached to the cluster"
+        remedy = "name it under cluster.identities, by its resource id"
+        self.findings.append(Finding("unknown", export.ref, f"its identity {symbol} {said}", remedy))
+
+    def _is_stranger(self, symbol: str) -> bool:
+        """Whether nothing but its object id is known of an identity, though the cluster was asked."""
+        asked = bool(self._observed.readings)
+        return asked and is_guid(symbol) and Ref("cluster_identity", (symbol,)) not in self._observed.entities
 
     def of_table(self, table: Entity) -> Iterator[Entity]:
         """An external table whose connection string carries an identity needs that identity's ExternalTable usage."""
@@ -90,6 +109,8 @@ class LinkBuilder:
             if connection.get("auth") not in ("impersonate", "managedIdentity") or not isinstance(writer, str):
                 continue
             if table.fields.get("kind") == "sql":
+                if self._is_stranger(writer):
+                    continue  # a SQL user is made from a client id and a name, and neither is known
                 key: Hashable = ("sql", connection["server"], connection["database"], writer, *_sql_table(table))
                 yield from self._built.get(key) or self._once(key, _sql(table, connection, writer, doc))
             elif doc.get("grant") != "none":

@@ -17,7 +17,7 @@ from kxrecon.kinds import NAMES, kind
 from kxrecon.misread import careful, understood
 from kxrecon.model import Answer, Answers, Entity, Failure, Gap, Plane, Read, Reading, Ref, State, Table
 from kxrecon.planes import PlaneClient
-from kxrecon.principals import aliases
+from kxrecon.principals import aliases, is_guid
 from kxrecon.scope import SYSTEM, Directory, Scope
 
 ROUNDS = 4
@@ -74,7 +74,7 @@ def observe(scope: Scope, planes: Planes, *, kinds: Sequence[str] | None = None,
                 teaching = frozenset(_wanted((name for name in TEACHERS if name in names), scope, known))
                 for read in [read for read in waiting if read in teaching] or list(waiting):
                     known[read] = waiting.pop(read).result()
-                scope = replace(scope, directory=careful(partial(learn, scope, known), both, known, scope))
+                scope = settled(replace(scope, directory=careful(partial(learn, scope, known), both, known, scope)))
         finally:
             for future in waiting.values():
                 future.cancel()
@@ -153,6 +153,19 @@ def learn(scope: Scope, answers: Answers) -> Directory:
             symbols[scope.identities[symbol].lower()] = symbol
     known = Directory(attributes, symbols, accounts)
     return replace(known, unread={symbol: why for symbol, why in unread.items() if not known.knows(symbol)})
+
+
+def settled(scope: Scope) -> Scope:
+    """The scope without the object ids of identities that turned out to have a name in the spec, and with the resource
+    ids of the others, as far as the cluster shows them."""
+    directory = scope.directory
+    doubled = {one for one in scope.identities if is_guid(one) and directory.symbol(one) not in (None, one)}
+    shown = {symbol: ids["resourceId"] for symbol, ids in directory.attributes.items() if ids.get("resourceId")}
+    if not doubled and not shown:
+        return scope
+    named = {one: shown.get(one, known) for one, known in scope.identities.items() if one not in doubled}
+    kept = {symbol: ids for symbol, ids in directory.attributes.items() if symbol not in doubled}
+    return replace(scope, identities=named, directory=replace(directory, attributes=kept))
 
 
 def _introduced(found: Entity | Reading, attributes: dict[str, dict[str, str]], unread: dict[str, Failure]) -> None:

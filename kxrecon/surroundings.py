@@ -12,6 +12,7 @@ from dataclasses import replace
 from kxrecon.kql import database_literals
 from kxrecon.kql_text import significant
 from kxrecon.model import Entity, Hidden, Ref, State, Value
+from kxrecon.principals import is_guid
 from kxrecon.scope import SYSTEM, Rotation, Scope, Target
 
 
@@ -62,10 +63,11 @@ def calls(text: str) -> set[str]:
 
 def surroundings(desired: State, scope: Scope) -> Scope:
     """The scope with the databases that queries read, so that the roles on them are read too, and with
-    the system identity where something uses it."""
+    the identities that something uses and the spec does not name: the system identity, and object ids."""
     stored = Stored(desired)
     read = {name for export in desired.of_kind("continuous_export") for name in databases_read(export, stored)}
-    identities = dict(scope.identities)
+    given = dict.fromkeys(sorted(object_ids(desired)), "")
+    identities = {**given, **scope.identities}  # first, so that whoever has a name too goes by it
     pruned = scope.prune.get("grants", "none") != "none"  # what the last export leaves behind has to be recognised
     if pruned or any(_uses_system(entity) for entity in desired.entities.values()):
         identities.setdefault(SYSTEM, "")
@@ -78,10 +80,57 @@ def surroundings(desired: State, scope: Scope) -> Scope:
         scope,
         databases=databases,
         identities=identities,
+        directory=replace(scope.directory, attributes={**_known(given), **scope.directory.attributes}),
         principals={**principals, **scope.principals},
         targets={**targets, **scope.targets},
         rotations=rotations,
     )
+
+
+def object_ids(desired: State) -> set[str]:
+    """The identities that exports and external tables name by their object ids."""
+    exports = {export.fields.get("managedIdentity") for export in desired.of_kind("continuous_export")}
+    tables = {symbol for table in desired.of_kind("external_table") for symbol in carried(table)}
+    return {one for one in exports | tables if isinstance(one, str) and is_guid(one)}
+
+
+def named(desired: State, scope: Scope) -> State:
+    """Desired with the names of identities that it tells by their object ids, once it is known whose those are."""
+    known = [(key, symbol) for key, symbol in scope.directory.symbols.items() if symbol in scope.identities]
+    ids = {key: symbol for key, symbol in known if is_guid(key)}
+    names = {key: symbol for key, symbol in ids.items() if key != symbol}
+    names |= {f"aadapp={key}": symbol for key, symbol in ids.items()}
+    if not names:
+        return desired
+    entities = (_named(entity, names) for entity in desired.entities.values())
+    return replace(desired, entities={entity.ref: entity for entity in entities})
+
+
+def _named(entity: Entity, names: Mapping[str, str]) -> Entity:
+    if entity.ref.kind in ("database_role", "cluster_role", "managed_identity_policy"):
+        ref = Ref(entity.ref.kind, tuple([names.get(part, part) for part in entity.ref.name]))
+        return entity if ref == entity.ref else replace(entity, ref=ref)
+    if entity.ref.kind == "continuous_export":
+        symbol = entity.fields.get("managedIdentity")
+        known = names.get(symbol) if isinstance(symbol, str) else None
+        return replace(entity, fields={**entity.fields, "managedIdentity": known}) if known else entity
+    if entity.ref.kind == "external_table" and carried(entity) & names.keys():
+        fields = dict(entity.fields)
+        if fields.get("kind") == "sql":
+            fields["connection"] = _renamed(fields["connection"], names)
+        else:
+            fields["connections"] = tuple([_renamed(one, names) for one in fields["connections"]])
+        return replace(entity, fields=fields)
+    return entity
+
+
+def _renamed(connection: Mapping[str, Value], names: Mapping[str, str]) -> Mapping[str, Value]:
+    symbol = connection.get("identity")
+    return {**connection, "identity": names.get(symbol, symbol)} if isinstance(symbol, str) else connection
+
+
+def _known(given: Iterable[str]) -> Mapping[str, Mapping[str, str]]:
+    return {one: {"principalId": one} for one in given}
 
 
 def _raw_targets(table: Entity) -> Iterator[Target]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from kxrecon.errors import Problem
 from kxrecon.kinds import NAMES, Kind, kind
 from kxrecon.model import Entity, Need, Ref, State
+from kxrecon.principals import is_guid
 from kxrecon.scope import Scope
 
 Path = tuple[str, ...]
@@ -89,8 +90,8 @@ def _is_named(need: Need) -> bool:
 
 
 def _is_derived(ref: Ref, scope: Scope) -> bool:
-    """Whether the links of exports will bring it: identities that the spec names."""
-    return ref.kind == "cluster_identity" and ref.name[0] in scope.identities
+    """Whether the links of exports will bring it: identities that the spec names, or tells by their object ids."""
+    return ref.kind == "cluster_identity" and (ref.name[0] in scope.identities or is_guid(ref.name[0]))
 
 
 def _is_broken(ref: Ref, broken: set[tuple[str | int, ...]]) -> bool:

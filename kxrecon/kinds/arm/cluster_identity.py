@@ -173,10 +173,13 @@ def _entities(block: Mapping[str, Any], answers: Answers, scope: Scope) -> Itera
         yield Entity(Ref(KIND, (SYSTEM,)), {"resourceId": ""}, attributes=attributes)
     symbols = {resource_id.lower(): symbol for symbol, resource_id in scope.identities.items() if resource_id}
     for resource_id, shown in _attached(block).items():
-        symbol = symbols.get(resource_id, resource_id)
-        own = answers.get(_identity_read(scope.identities.get(symbol, resource_id)))
+        object_id = str(shown.get("principalId") or "").lower()
+        by_id = object_id if object_id in scope.identities else resource_id
+        symbol = symbols.get(resource_id, by_id)
+        own = answers.get(_identity_read(scope.identities.get(symbol) or resource_id))
         more = _ids(own.get("properties") or own) if isinstance(own, Mapping) else {}
         attributes = ({"tenantId": tenant.lower()} if tenant else {}) | more | _ids(shown)
+        attributes |= {"resourceId": resource_id} if symbol == object_id else {}
         yield Entity(Ref(KIND, (symbol,)), {"resourceId": resource_id}, attributes=attributes)
 
 

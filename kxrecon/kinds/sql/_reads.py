@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kxrecon.model import FUNCTIONS, Answer, Answers, Failure, Read, Table
+from kxrecon.principals import is_guid
 from kxrecon.scope import Scope
 
 USERS = (
@@ -171,6 +172,6 @@ def bracketed(name: str) -> str:
 
 def default_name(symbol: str, scope: Scope) -> str:
     """How SQL's own directory lookup would name the user: as the identity's resource, or as the cluster."""
-    resource_id = scope.identities.get(symbol) or scope.cluster_id
+    resource_id = scope.identities.get(symbol) or (symbol if is_guid(symbol) else scope.cluster_id)
     name = resource_id.rstrip("/").rpartition("/")[2]
     return name or scope.cluster_uri.partition("://")[2].partition(".")[0] or symbol
