@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from kxrecon.commands import _onward
 from kxrecon.commands._exit import DONE, FAILED, INTERRUPTED, PENDING
 from kxrecon.commands._terminal import show, write
 from kxrecon.lanes import FOR_LANE
@@ -100,7 +101,7 @@ class Ending:
 
     @property
     def _verdict(self) -> str:
-        go_on = f"to go on: kxrecon plan {' '.join(self.plan.spec_files)}"
+        go_on = f"to go on: {_onward.again('plan', self.plan)}"
         if self.after is None:
             return f"the cluster could not be looked at again ({self.blind}); {go_on}."
         lost = sum(not move.expected for move in self.moves)
@@ -127,6 +128,8 @@ def _failed(outcome: Outcome) -> bool:
 
 def tell(options: argparse.Namespace, ending: Ending) -> None:
     """Print the ending in the form that the options ask for."""
+    told = [replace(one, message=_onward.filled(one.message, ending.plan)) for one in ending.outcomes]
+    ending = replace(ending, outcomes=tuple(told))
     if options.json:
         write(json.dumps(_record(ending), indent=2, ensure_ascii=False) + "\n")
     elif options.markdown:

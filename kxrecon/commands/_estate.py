@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from kxrecon.commands import _fleet, _flow, _options
+from kxrecon.commands import _fleet, _flow, _onward, _options
 from kxrecon.commands._wire import planes
 from kxrecon.errors import UsageError
 from kxrecon.report.fleet import Told
@@ -115,13 +114,8 @@ def apply_line(options: argparse.Namespace, spec: Spec) -> str:
     if not spec.files:
         return ""
     specs = [one for one in getattr(options, "specs", None) or split(options.what)[0] if not one.endswith(".json")]
-    words = ["kxrecon", "apply", *(specs or spec.files)]
-    words += [word for pair in options.variables for word in ("--var", pair)]
-    if options.sandbox_file:
-        words += ["--sandbox-file", str(options.sandbox_file)]
-    elif options.sandbox:
-        words.append("--sandbox")
-    return shlex.join(words)
+    variables = _onward.given(options.variables, spec.secrets)
+    return _onward.command("apply", specs or spec.files, variables, _onward.where(options))
 
 
 def meant(known: Known, spec: Spec, exports: Sequence[str], *, everything: bool) -> list[str]:

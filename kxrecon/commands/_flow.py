@@ -63,6 +63,7 @@ def plan_over(
     PlaneError where the cluster cannot be asked at all.
     """
     from kxrecon.commands._linted import linted, server
+    from kxrecon.commands._onward import told
     from kxrecon.derive import derive
     from kxrecon.journal import history
     from kxrecon.neighbours import joined, matter
@@ -97,7 +98,7 @@ def plan_over(
     created = datetime.now(UTC).isoformat(timespec="seconds")
     given = {name: value for name, value in variable_values(options.variables).items() if name not in spec.secrets}
     plan = make(spec, made, seen.scope, wire=wire_name(options), created=created, variables=given)
-    return replace(plan, lanes=tuple(getattr(options, "lane", ()))), seen
+    return replace(plan, findings=told(plan.findings, plan), lanes=tuple(getattr(options, "lane", ()))), seen
 
 
 def _marks(options: argparse.Namespace) -> bool:

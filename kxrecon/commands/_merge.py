@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kxrecon.commands import _specfile
+from kxrecon.commands import _onward, _specfile
 from kxrecon.commands._exit import DONE, PENDING
 from kxrecon.commands._wire import planes_of
 from kxrecon.errors import UsageError
@@ -43,7 +44,7 @@ def merge(options: argparse.Namespace) -> int:
     made = merged(path, spec, taken)
     if made.added:
         _replace(path, made)
-    sys.stderr.write("".join(line + os.linesep for line in _lines(spec, taken, made, path)))
+    sys.stderr.write("".join(line + os.linesep for line in _lines(spec, taken, made, path, _onward.where(options))))
     return PENDING if taken.left_out else DONE
 
 
@@ -57,10 +58,10 @@ def _replace(path: Path, made: Merged) -> None:
     _specfile.replace(path, made.text)
 
 
-def _lines(spec: Spec, taken: Taken, made: Merged, path: Path) -> list[str]:
+def _lines(spec: Spec, taken: Taken, made: Merged, path: Path, at: Sequence[str]) -> list[str]:
     count = len(made.added)
     example = f", such as {made.added[0]}" if count > 1 else f": {made.added[0]}" if count else ""
     lines = [f"added to {path}: {count} entr{'y' if count == 1 else 'ies'}{example}"]
     lines += [f"left out: {one}" for one in taken.left_out]
     lines += [f"{label} {one}" for label, what in taken.lacking.items() for one in what]
-    return [*lines, f"to see what differs from {spec.name}: kxrecon plan {path}"]
+    return [*lines, f"to see what differs from {spec.name}: {_onward.command('plan', [str(path)], [], at)}"]

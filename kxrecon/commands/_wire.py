@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from kxrecon.commands import _onward
 from kxrecon.commands._files import SANDBOX
 from kxrecon.errors import FileError, LeftForLater, SpecError, UsageError
 from kxrecon.files import named, why
@@ -40,6 +41,11 @@ def wire_name(options: argparse.Namespace) -> str:
     return AZURE.name if path is None else f"sandbox:{path}"
 
 
+def missing(path: Path) -> str:
+    """What to do where a sandbox is not there yet."""
+    return f"{_onward.command('plan', ['SPEC'], [], _onward.where_of(f'sandbox:{path}'))} makes one"
+
+
 @contextmanager
 def wire(options: argparse.Namespace, *specs: Spec) -> Iterator[Wire]:
     """The wire that the options choose; an embedded sandbox, with all that the specs take for granted, runs as
@@ -58,7 +64,7 @@ def wire(options: argparse.Namespace, *specs: Spec) -> Iterator[Wire]:
     elif specs or path.exists():
         worlds = [inventory(spec) for spec in specs]
     else:
-        raise UsageError(f"there is no sandbox in {path}: kxrecon plan SPEC --sandbox makes one")
+        raise UsageError(f"there is no sandbox in {path}: {missing(path)}")
     with ExitStack() as stack:
         with usable(path):
             for world in worlds[1:]:

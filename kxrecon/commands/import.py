@@ -6,11 +6,12 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from kxrecon.commands import _options
+from kxrecon.commands import _onward, _options
 from kxrecon.commands._exit import DONE, PENDING
 from kxrecon.commands._terminal import write
 from kxrecon.commands._wire import planes_of
@@ -84,7 +85,7 @@ def tell(options: argparse.Namespace, taken: Taken, place: str) -> int:
     if options.json and place:
         write(json.dumps(record(taken, place), indent=2, ensure_ascii=False) + "\n")
     else:
-        sys.stderr.write("".join(f"{line}{os.linesep}" for line in _lines(taken, place)))
+        sys.stderr.write("".join(f"{line}{os.linesep}" for line in _lines(taken, place, _onward.where(options))))
     return PENDING if taken.left_out or taken.residue else DONE
 
 
@@ -99,7 +100,7 @@ def record(taken: Taken, place: str) -> dict[str, Any]:
     }
 
 
-def _lines(taken: Taken, place: str) -> list[str]:
+def _lines(taken: Taken, place: str, at: Sequence[str]) -> list[str]:
     counted = ", ".join(f"{number} {section}" for section, number in taken.counts.items()) or "nothing"
     lines = [f"taken over: {counted}"]
     lines += [f"left out: {one}" for one in taken.left_out]
@@ -107,4 +108,5 @@ def _lines(taken: Taken, place: str) -> list[str]:
     lines += [f"a plan would still {one}" for one in taken.residue]
     secrets = sorted(taken.composed.targets.secrets)
     lines += [f"secrets to set before anything that uses them is changed: {', '.join(secrets)}"] if secrets else []
-    return [*lines, f"written to {place}; to see that it changes nothing: kxrecon plan {place}"] if place else lines
+    look = _onward.command("plan", [place], [], at)
+    return [*lines, f"written to {place}; to see that it changes nothing: {look}"] if place else lines

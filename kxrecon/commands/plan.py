@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kxrecon.commands import _fleet, _flow, _gate, _html, _ledger, _options
+from kxrecon.commands import _fleet, _flow, _gate, _html, _ledger, _onward, _options
 from kxrecon.commands._exit import DONE, FAILED, PENDING
 from kxrecon.commands._files import PLAN
 from kxrecon.commands._terminal import show, write
@@ -124,8 +124,5 @@ def _next_step(options: argparse.Namespace, made: Plan) -> str:
 
 def _apply(options: argparse.Namespace) -> str:
     """The command line that applies the plan that was saved."""
-    argument = "" if options.out == PLAN else f" {options.out}"
-    where = (
-        f" --sandbox-file {options.sandbox_file}" if options.sandbox_file else " --sandbox" if options.sandbox else ""
-    )
-    return f"kxrecon apply{argument}{where}"
+    argument = [] if options.out == PLAN else [str(options.out)]
+    return _onward.command("apply", argument, [], _onward.where(options))

@@ -8,7 +8,7 @@ from difflib import unified_diff
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kxrecon.commands import _flow, _html, _options, _specfile, plan
+from kxrecon.commands import _flow, _html, _onward, _options, _specfile, plan
 from kxrecon.commands._exit import DONE
 from kxrecon.commands._files import PLAN
 from kxrecon.commands._options import variable_values
@@ -79,7 +79,11 @@ def _begun(options: argparse.Namespace) -> int:
 
     spec = _flow.load(options)
     merged, own = _documents(options)
-    _edit(options, begin(_asked(options), merged, own))
+    try:
+        edits = begin(_asked(options), merged, own)
+    except UsageError as error:
+        raise UsageError(_onward.completed(str(error), options, spec.secrets)) from error
+    _edit(options, edits)
     if _is_by_secret(spec, options):
         told = f"'{options.old}' gets in by a secret: from now on its variable has to hold the new one's"
         show(options, [line(told, "warn")])
@@ -130,7 +134,9 @@ def _done(options: argparse.Namespace) -> int:
     open_ones = [turn for turn in chosen if not turn.complete]
     if open_ones:
         told = "\n".join(f"  {turn.rotation}: {turn.progress}" for turn in open_ones)
-        raise UsageError(f"not complete yet, so it stays in the spec:\n{told}\nkxrecon apply goes on with it")
+        variables = _onward.given(options.variables, spec.secrets)
+        go_on = _onward.command("apply", options.specs, variables, _onward.where(options))
+        raise UsageError(f"not complete yet, so it stays in the spec:\n{told}\nto go on with it: {go_on}")
     merged, _ = _documents(options)
     edits = [
         edit

@@ -17,7 +17,7 @@ from kxrecon.commands import _flow, _options
 from kxrecon.commands._exit import DONE, FAILED
 from kxrecon.commands._files import SANDBOX
 from kxrecon.commands._terminal import show, write
-from kxrecon.commands._wire import usable
+from kxrecon.commands._wire import missing, usable
 from kxrecon.errors import KxreconError, UsageError
 from kxrecon.report import sandbox as report
 from kxrecon.report.table import table
@@ -112,7 +112,7 @@ def _opened(path: Path, world: Mapping[str, Any] | None = None, ports: tuple[int
     from kxrecon.sandbox.embedded import embed
 
     if world is None and not path.exists():
-        raise UsageError(f"there is no sandbox in {path}: kxrecon plan SPEC --sandbox makes one")
+        raise UsageError(f"there is no sandbox in {path}: {missing(path)}")
     with ExitStack() as stack:
         with usable(path):
             ends = stack.enter_context(embed(path, world, ports=ports))
@@ -168,7 +168,7 @@ def tick(options: argparse.Namespace) -> int:
 
     path: Path = options.sandbox_file
     if not path.exists():
-        raise UsageError(f"there is no sandbox in {path}: kxrecon plan SPEC --sandbox makes one")
+        raise UsageError(f"there is no sandbox in {path}: {missing(path)}")
     step = _span(options.advance)
     runs: list[Run] = []
     with usable(path):
