@@ -128,8 +128,8 @@ def _failed(outcome: Outcome) -> bool:
 
 def tell(options: argparse.Namespace, ending: Ending) -> None:
     """Print the ending in the form that the options ask for."""
-    told = [replace(one, message=_onward.filled(one.message, ending.plan)) for one in ending.outcomes]
-    ending = replace(ending, outcomes=tuple(told))
+    completed = [replace(one, message=_onward.filled(one.message, ending.plan)) for one in ending.outcomes]
+    ending = replace(ending, outcomes=tuple(completed))
     if options.json:
         write(json.dumps(_record(ending), indent=2, ensure_ascii=False) + "\n")
     elif options.markdown:
