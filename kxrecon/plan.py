@@ -20,6 +20,7 @@ from kxrecon import (
     rename,
     rotation,
     stopped,
+    unstated,
     waits,
     withheld,
 )
@@ -141,6 +142,7 @@ def draft(derivation: Derivation, observed: State, scope: Scope, given: Circumst
         *allowances.findings(given.allow, desired, observed),
         *withheld.unverifiable(differences, observed, judged=given.judge is not None),
         *stopped.findings(derivation.desired, observed, given.paused),
+        *unstated.findings(derivation.desired, observed),
         *rotation.untold(
             left_behind(leftbehind.findings(derivation.desired, observed, scope), given.ignore, given.today), turning
         ),

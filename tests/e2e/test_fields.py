@@ -200,3 +200,23 @@ def test_each_export_field_is_put_back(field):
     from tests.dumps import same
 
     same(opened.dump(), goal)
+
+
+def test_a_property_that_the_spec_cannot_state_is_shown_and_kept(field):
+    opened, spec, snapshot, _ = field
+    opened.restore(snapshot)
+    ((key, document),) = opened.store.all("continuous_export")
+    properties = {**document["properties"], "concurrency": 4}
+    opened.store.put("continuous_export", key, {**document, "properties": properties})
+    plan = opened.plan(spec)
+    assert not plan.actions
+    assert ("note", "has concurrency=4, which the spec does not state: kept") in {
+        (f.kind, f.message) for f in plan.findings
+    }
+    changed = {**properties, "intervalBetweenRuns": 77_000_000_000}
+    opened.store.put("continuous_export", key, {**document, "properties": changed})
+    (action,) = [one for one in opened.plan(spec).actions if one.requests]
+    assert action.notes == ("kept: concurrency=4, which the spec does not state",)
+    assert not opened.converge(spec).actions
+    ((_, after),) = opened.store.all("continuous_export")
+    assert after["properties"]["concurrency"] == 4

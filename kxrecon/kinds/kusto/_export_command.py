@@ -50,7 +50,21 @@ def step(change: Change, scope: Scope) -> Step:
         kept = CursorEffect("keeps cursor", "a disabled export goes on where it stopped")
         return Step((Request(PLANE, database, (text,)),), hazards=hazards, cursor=kept)
     request = Request(PLANE, database, _definition(name, change.desired.fields, scope))
-    return Step((request,), hazards=hazards, cursor=_effect(change, changed))
+    again, _ = foreign(change.desired.fields)
+    notes = tuple(f"kept: {name}={value}, which the spec does not state" for name, value in again.items())
+    return Step((request,), hazards=hazards, notes=notes, cursor=_effect(change, changed))
+
+
+def foreign(fields: Mapping[str, Value]) -> tuple[dict[str, str], dict[str, str]]:
+    """Properties that no field stands for, as texts: those that can be sent again, and the others."""
+    kept: dict[str, str] = {}
+    lost: dict[str, str] = {}
+    for name, value in sorted((fields.get("unknownProperties") or {}).items()):
+        if name.lower() in RESENT and isinstance(value, bool | int | float | str):
+            kept[RESENT[name.lower()]] = kql.literal(value)
+        else:
+            lost[name] = str(value)
+    return kept, lost
 
 
 def _changed(change: Change) -> set[str]:
@@ -78,9 +92,8 @@ def _hazards(change: Change, changed: set[str]) -> Iterator[Hazard]:
     if isinstance(fields.get("managedIdentity"), Hidden):
         reason = "managedIdentity cannot be read back, and a new definition would lose it: state it in the spec"
         yield Hazard("unreadable-field", ref, reason)
-    for name in sorted(fields.get("unknownProperties") or {}):
-        if name.lower() not in RESENT:
-            yield Hazard("drops-property", ref, f"its property {name} is not known here and would not be sent again")
+    for name in foreign(fields)[1]:
+        yield Hazard("drops-property", ref, f"its property {name} is not known here and would not be sent again")
 
 
 def _effect(change: Change, changed: set[str]) -> CursorEffect:
@@ -116,9 +129,7 @@ def _pairs(fields: Mapping[str, Value], scope: Scope) -> Iterator[tuple[str, str
             yield name, _identity(identity_value(value, scope))
         else:
             yield name, kql.timespan(value) if name in _TIMESPANS else kql.literal(value)
-    for name, value in sorted((fields.get("unknownProperties") or {}).items()):
-        if name.lower() in RESENT and isinstance(value, bool | int | float | str):
-            yield RESENT[name.lower()], kql.literal(value)
+    yield from foreign(fields)[0].items()
     yield "isDisabled", kql.literal(bool(fields.get("isDisabled")))
 
 
