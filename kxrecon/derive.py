@@ -33,7 +33,7 @@ class Derivation:
 def derive(desired: State, observed: State | None, scope: Scope) -> Derivation:
     """Add what the exports need. With ``observed`` None (offline) nothing can be recognised as given."""
     seen, desired = observed or State(), named(desired, scope)
-    builder = LinkBuilder(scope, Stored(seen, desired), seen)
+    builder = LinkBuilder(scope, Stored(seen, desired, cluster=scope.cluster_uri), seen)
     wanted = _Wanted(dict(desired.entities), seen)
     found = list(_links(desired, seen, builder))
     ours = {link.ref for _, links in found for link in links}

@@ -19,6 +19,7 @@ from kxrecon.model import Answer, Answers, Entity, Failure, Gap, Plane, Read, Re
 from kxrecon.planes import PlaneClient
 from kxrecon.principals import aliases, is_guid
 from kxrecon.scope import SYSTEM, Directory, Scope
+from kxrecon.surroundings import Stored, read_by
 
 ROUNDS = 4
 WORKERS = 8
@@ -27,6 +28,7 @@ OUT_OF_REACH = frozenset({"Unreachable", "NoToken", "UntrustedHost", "Certificat
 DATABASES = Read("kusto", "", ".show databases")
 TEACHERS = ("cluster_identity", "container", "role_assignment")
 IDENTITY = "cluster_identity"
+FUNCTION = "function"
 # Kinds whose refs name an identity: what a service shows there are ids, and whose they are has to be known.
 NAMING = (
     "managed_identity_policy",
@@ -55,9 +57,18 @@ def managed_kinds(scope: Scope) -> tuple[str, ...]:
     return tuple(name for name, plane in NAMES.items() if scope.manages(plane) != "off")
 
 
-def observe(scope: Scope, planes: Planes, *, kinds: Sequence[str] | None = None, workers: int = WORKERS) -> Observation:
+def observe(
+    scope: Scope,
+    planes: Planes,
+    *,
+    kinds: Sequence[str] | None = None,
+    workers: int = WORKERS,
+    desired: State | None = None,
+) -> Observation:
     """Read everything that the kinds ask for and turn it into a State. Refusals, and answers that nobody can
-    understand, become gaps, never exceptions."""
+    understand, become gaps, never exceptions. With ``desired`` the databases are read, too, that its exports turn out
+    to read by functions that only the cluster has."""
+    wider = _Wider(desired) if desired is not None else None
     names = managed_kinds(scope) if kinds is None else tuple(kinds)
     both = tuple(dict.fromkeys((*TEACHERS, *names)))
     known: dict[Read, Answer] = {}
@@ -75,6 +86,7 @@ def observe(scope: Scope, planes: Planes, *, kinds: Sequence[str] | None = None,
                 for read in [read for read in waiting if read in teaching] or list(waiting):
                     known[read] = waiting.pop(read).result()
                 scope = settled(replace(scope, directory=careful(partial(learn, scope, known), both, known, scope)))
+                scope = careful(partial(wider.scope, scope, known), both, known, scope) if wider else scope
         finally:
             for future in waiting.values():
                 future.cancel()
@@ -109,6 +121,31 @@ def list_databases(kusto: PlaneClient) -> list[str]:
         code = answer.code if isinstance(answer, Failure) else "MalformedAnswer"
         raise PlaneError(f"the databases could not be listed: {why}", code=code)
     return names
+
+
+class _Wider:
+    """Finds the databases that queries read by functions of the cluster, once for each set of databases that is read;
+    a cluster whose functions read no other database costs one look at their bodies."""
+
+    def __init__(self, desired: State) -> None:
+        self._desired = desired
+        self._seen: frozenset[str] = frozenset()
+
+    def scope(self, scope: Scope, answers: Answers) -> Scope:
+        """The scope with these databases, as far as the answers show them."""
+        asked = list(kind(FUNCTION).reads(scope, answers))
+        databases, exports = frozenset(scope.databases), self._desired.of_kind("continuous_export")
+        if databases == self._seen or not exports or not all(read in answers for read in asked):
+            return scope
+        tables = [answer for read in asked if isinstance(answer := answers[read], Table)]
+        if not any("database" in str(cell) for table in tables for row in table.rows for cell in row):
+            self._seen = databases
+            return scope
+        found = [one for one in understood(FUNCTION, answers, scope) if isinstance(one, Entity)]
+        stored = Stored(State({one.ref: one for one in found}), self._desired, cluster=scope.cluster_uri)
+        more = read_by(exports, stored) - databases
+        self._seen = databases
+        return replace(scope, databases=(*scope.databases, *sorted(more)))
 
 
 def _wanted(names: Iterable[str], scope: Scope, known: Answers) -> list[Read]:

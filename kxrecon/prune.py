@@ -12,7 +12,7 @@ from kxrecon.elsewhere import UNLISTED, hides, speaks_for
 from kxrecon.model import Entity, Gap, Hidden, Ref, State, Value
 from kxrecon.scope import LEDGER, SYSTEM, Scope
 from kxrecon.storage_uri import locate
-from kxrecon.surroundings import Stored, connections, databases_read
+from kxrecon.surroundings import Stored, connections, reads
 
 # The section of ``prune:`` that speaks for a kind. Kinds without one are never pruned whole.
 SECTIONS: Mapping[str, str] = {
@@ -111,7 +111,7 @@ class Pruning:
 
     @cached_property
     def _stored(self) -> Stored:
-        return Stored(self._observed)
+        return Stored(self._observed, cluster=self._scope.cluster_uri)
 
     def users(self, entity: Entity) -> tuple[str, ...]:
         """The exports that stay and would stop without this grant; empty for what is no grant with a mark."""
@@ -126,7 +126,8 @@ class Pruning:
         if not may_be(export.fields.get("managedIdentity"), grant.name[2]):
             return False
         if grant.kind == "database_role":
-            return grant.name[0] in databases_read(export, self._stored)
+            read = reads(export, self._stored)
+            return grant.name[0] in read.databases or bool(read.open)
         table = self._observed.entities.get(Ref("external_table", (export.ref.name[0], str(export.fields.get("to")))))
         if table is None or table.fields.get("kind") == "sql":
             return False

@@ -18,7 +18,7 @@ from kxrecon.principals import is_guid
 from kxrecon.prune import lies_in, may_be
 from kxrecon.scope import Scope
 from kxrecon.storage_uri import locate
-from kxrecon.surroundings import Stored, carried, connections, table_of
+from kxrecon.surroundings import Stored, carried, connections, reads, table_of
 
 GROUND = frozenset({"external_table", "table", "function"})
 POLICY = "managed_identity_policy"
@@ -34,14 +34,16 @@ def relied_on(gone: Mapping[Ref, Entity], desired: State, observed: State, scope
     leaving = {ref: entity for ref, entity in gone.items() if ref.kind in KINDS}
     if not leaving:
         return stands
-    builder = LinkBuilder(scope, Stored(observed, desired), observed)
+    stored = Stored(observed, desired, cluster=scope.cluster_uri)
+    builder = LinkBuilder(scope, stored, observed)
     found: dict[Ref, str] = {}
     for link, by, told in _needed(desired, builder, leaving):
         if link.ref in desired.entities or kind(link.ref.kind).covers(link, desired):
             continue
         for ref in (*_givers(link, leaving), *_on_its_way(link, by, leaving, desired)):
             found.setdefault(ref, told)
-    return {**stands, **_in_doubt(leaving, builder.unplaced), **_in_use(leaving, desired), **found}
+    doubts = {**_in_doubt(leaving, builder.unplaced), **_may_read(leaving, desired, stored)}
+    return {**stands, **doubts, **_in_use(leaving, desired), **found}
 
 
 def _stood_on(gone: Mapping[Ref, Entity], desired: State) -> dict[Ref, str]:
@@ -96,6 +98,18 @@ def _leads_to(entry: Ref, uri: str) -> bool:
         return False
     short, long = sorted(f"/{one.strip('/')}/".replace("//", "/") for one in (path, there.path))
     return long.startswith(short)
+
+
+def _may_read(leaving: Mapping[Ref, Entity], desired: State, stored: Stored) -> dict[Ref, str]:
+    """Roles on databases by which an export may read what nobody can tell that it reads."""
+    roles = [ref for ref in leaving if ref.kind == "database_role"]
+    exports = [one for one in _running(desired) if reads(one, stored).open] if roles else []
+    return {
+        ref: f"{export.ref} may rely on it: which databases it reads cannot be told"
+        for export in exports
+        for ref in roles
+        if may_be(export.fields.get("managedIdentity"), ref.name[2])
+    }
 
 
 def _in_use(leaving: Mapping[Ref, Entity], desired: State) -> dict[Ref, str]:

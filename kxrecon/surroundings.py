@@ -7,65 +7,117 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
-from kxrecon.kql import database_literals
-from kxrecon.kql_text import significant
+from kxrecon import queried
 from kxrecon.model import Entity, Hidden, Ref, State, Value
 from kxrecon.principals import is_guid
 from kxrecon.scope import SYSTEM, Rotation, Scope, Target
 
 
-class Stored:
-    """The stored functions of some states, by database: later states win. Built once for all exports."""
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """The databases that a query reads, and in words what of that cannot be told."""
 
-    def __init__(self, *states: State) -> None:
+    databases: frozenset[str]
+    open: tuple[str, ...] = ()
+
+
+class Stored:
+    """The stored functions of some states, by database: later states win. Built once for all exports.
+
+    ``cluster`` is the cluster's own address, by which a query may name it.
+    """
+
+    def __init__(self, *states: State, cluster: str = "") -> None:
         self._bodies: dict[str, dict[str, str]] = defaultdict(dict)
+        self._states = states
+        self._host = urlsplit(cluster).hostname or ""
+        self._texts: dict[str, queried.Text] = {}
         for state in states:
             for ref, entity in state.entities.items():
                 if ref.kind == "function":
-                    self._bodies[ref.name[0]][ref.name[1]] = str(entity.fields.get("body", ""))
+                    self._bodies[ref.name[0]][ref.name[1]] = _shown(entity.fields.get("body", ""))
 
     def functions(self, database: str) -> Mapping[str, str]:
-        """Bodies by function name."""
+        """Bodies by function name; empty where nothing of one is shown."""
         return self._bodies.get(database, {})
+
+    def read(self, text: str) -> queried.Text:
+        """A text taken apart, each once."""
+        if text not in self._texts:
+            self._texts[text] = queried.read(text, self._host)
+        return self._texts[text]
+
+    def unread(self, database: str, name: str) -> bool:
+        """Whether a function may be there that could not be read."""
+        gaps = (state.gap(Ref("function", (database, name))) for state in self._states)
+        return any(gap is not None and gap.failure.reason != "absent" for gap in gaps)
+
+
+def _shown(text: Value) -> str:
+    return text.shown if isinstance(text, Hidden) else str(text)
 
 
 def databases_read(export: Entity, state: Stored) -> frozenset[str]:
-    """Every database that an export's query reads: ``reads:`` wins, else literal ``database("x")`` calls,
-    followed through the stored functions of its own database that the query calls."""
+    """Every database that an export's query is known to read."""
+    return reads(export, state).databases
+
+
+def reads(export: Entity, stored: Stored) -> Reads:
+    """What an export's query reads: ``reads:`` wins, else ``database("x")`` calls, followed through the stored
+    functions that it calls, wherever they are."""
     own = export.ref.name[0]
     stated = export.attributes.get("reads")
     if stated is not None:
-        return frozenset({own, *stated})
-    query = export.fields.get("query")
-    texts = [query] if isinstance(query, str) else []
-    functions = state.functions(own)
-    if not functions and not any("database" in text for text in texts):
-        return frozenset({own})
-    found = {own}
-    seen: set[str] = set()
+        return Reads(frozenset({own, *stated}))
+    query = _shown(export.fields.get("query") or "")
+    if not query and isinstance(export.fields.get("query"), Hidden):
+        return Reads(frozenset({own}), ("its query is not shown",))
+    if not stored.functions(own) and "database" not in query and not stored.unread(own, ""):
+        return Reads(frozenset({own}))
+    known, doubtful = _followed([(own, query)], stored)
+    for database, name in sorted(doubtful):
+        more, _ = _followed([(database, stored.functions(database)[name])], stored)
+        if more.databases - known.databases or more.open:
+            said = f"whether '{name}' is a column or the function of {database} that reads other databases"
+            known = Reads(known.databases, (*known.open, said))
+    return Reads(known.databases | {own}, tuple(dict.fromkeys(known.open)))
+
+
+def _followed(texts: list[tuple[str, str]], stored: Stored) -> tuple[Reads, set[tuple[str, str]]]:
+    """What texts (each of a database) read, functions included, and the names that may be functions of theirs."""
+    found, said = {database for database, _ in texts}, list[str]()
+    seen, doubtful = set[tuple[str, str]](), set[tuple[str, str]]()
     while texts:
-        text = texts.pop()
-        found |= database_literals(text)
-        for name in calls(text) - seen:
-            seen.add(name)
-            if isinstance(functions.get(name), str):
-                texts.append(functions[name])
-    return frozenset(found)
+        here, text = texts.pop()
+        parts = stored.read(text)
+        found |= parts.databases
+        said += parts.open
+        doubtful |= {(here, word) for word in parts.words & stored.functions(here).keys()}
+        for place in parts.places:
+            where = (place.database or here, place.name)
+            body = stored.functions(where[0]).get(where[1])
+            if where in seen:
+                continue
+            seen.add(where)
+            if body:
+                texts.append((where[0], body))
+            elif body is not None or (place.called and stored.unread(*where)):
+                said.append(f"what function '{where[1]}' of {where[0]} reads, which could not be read")
+    return Reads(frozenset(found), tuple(said)), doubtful - seen
 
 
-def calls(text: str) -> set[str]:
-    """Names that are called like functions in a piece of KQL."""
-    parts = significant(text)
-    return {one.text for one, two in zip(parts, parts[1:], strict=False) if one.kind == "word" and two.text == "("}
+def read_by(exports: Iterable[Entity], stored: Stored) -> frozenset[str]:
+    """Every database that one of these exports reads."""
+    return frozenset().union(*(databases_read(export, stored) for export in exports))
 
 
 def surroundings(desired: State, scope: Scope) -> Scope:
     """The scope with the databases that queries read, so that the roles on them are read too, and with
     the identities that something uses and the spec does not name: the system identity, and object ids."""
-    stored = Stored(desired)
-    read = {name for export in desired.of_kind("continuous_export") for name in databases_read(export, stored)}
+    read = read_by(desired.of_kind("continuous_export"), Stored(desired, cluster=scope.cluster_uri))
     given = dict.fromkeys(sorted(object_ids(desired)), "")
     identities = {**given, **scope.identities}  # first, so that whoever has a name too goes by it
     pruned = scope.prune.get("grants", "none") != "none"  # what the last export leaves behind has to be recognised

@@ -70,7 +70,7 @@ def plan_over(
     from kxrecon.observe import observe, require_cluster
     from kxrecon.plan import Circumstances, draft, make
 
-    seen = observe(surroundings(spec), clients, workers=options.max_parallel)
+    seen = observe(surroundings(spec), clients, workers=options.max_parallel, desired=spec.desired)
     require_cluster(seen.answers)
     _gate.check_answer(spec, seen.state)
     book = book or _ledger.opened(options, spec, clients)

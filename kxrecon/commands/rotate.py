@@ -168,7 +168,7 @@ def _turns(options: argparse.Namespace, spec: Spec) -> tuple[Turn, ...]:
     from kxrecon.rotation import turns
 
     with planes(options, spec, spec.scope, read_only=True) as clients:
-        seen = observe(_flow.surroundings(spec), clients, workers=options.max_parallel)
+        seen = observe(_flow.surroundings(spec), clients, workers=options.max_parallel, desired=spec.desired)
     return turns(derive(spec.desired, seen.state, seen.scope).desired, seen.state, seen.scope)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kxrecon.lint.judgement import Judgement
+from kxrecon.lint.limits import NAME_THEM
 from kxrecon.lint.names import CORRECT, no_column
 from kxrecon.lint.results import PROJECT, STATE, certain, difference
 from kxrecon.lint.rules import Lint, Path, Rule, Severity, elsewhere
@@ -53,6 +54,9 @@ def judge(world: World) -> Judgement:
 def _of_query(export: Export, code: Code) -> Iterator[Lint]:
     place = _Place(export.entity.ref.label, (*export.entity.path, "query"), export.world.is_read(export.database))
     yield from _findings(place, code)
+    unseen = sorted(code.reads - export.databases)
+    if unseen and export.entity.attributes.get("reads") is None:
+        yield place.lint("KX132", "warning", f"it reads {', '.join(unseen)}, which a plan does not see", NAME_THEM)
     mistaken = any(one.severity == "Error" and not one.unknown for one in code.diagnostics)
     if export.wanted and code.columns and not mistaken and (said := difference(code.columns, export.wanted)):
         if certain(export):

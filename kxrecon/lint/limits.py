@@ -13,6 +13,7 @@ from kxrecon.model import Value
 SHORT = 2 * kql.MINUTE
 LONG = 24 * kql.HOUR
 FILES_A_DAY = 50_000
+NAME_THEM = "name the databases in reads:, which is taken for all of them"
 
 
 @rule("KX120", "error", "the query reads another cluster")
@@ -44,6 +45,13 @@ def other_database(export: Export) -> Iterator[Said]:
     others = sorted(export.databases - {export.database})
     if others:
         yield Said(f"the query reads {', '.join(others)}, and no managedIdentity is set", "set managedIdentity:")
+
+
+@rule("KX132", "warning", "which databases the query reads cannot be told")
+def open_reads(export: Export) -> Iterator[Said]:
+    """Its identity gets a role on every database that it is known to read, and on no other."""
+    for said in export.reads.open:
+        yield Said(f"not known: {said}", NAME_THEM)
 
 
 @rule("KX122", "error", "impersonation without a managed identity", "managedIdentity")

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 
+from kxrecon.kql_sources import sources
 from kxrecon.kql_text import Token
 from kxrecon.lint.columns import Step, between_commas
 from kxrecon.lint.rules import Said, rule
-from kxrecon.lint.sources import sources
 from kxrecon.lint.world import Export
 from kxrecon.model import Ref
 

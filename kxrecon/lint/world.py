@@ -8,11 +8,11 @@ from functools import cached_property
 from typing import Any
 
 from kxrecon.kinds.kusto import table as table_kind
+from kxrecon.kql_sources import sources
 from kxrecon.kql_text import Token, significant
 from kxrecon.lint.columns import Columns, flow, on_the_way
-from kxrecon.lint.sources import sources
 from kxrecon.model import Entity, Hidden, Ref, State
-from kxrecon.surroundings import Stored, databases_read
+from kxrecon.surroundings import Reads, Stored, reads
 
 NOTHING: Mapping[str, Any] = {}
 
@@ -40,7 +40,7 @@ class World:
     @cached_property
     def stored(self) -> Stored:
         """Stored functions."""
-        return Stored(self.seen, self.desired)
+        return Stored(self.seen, self.desired, cluster=f"https://{self.host}")
 
     @cached_property
     def tables(self) -> Mapping[tuple[str, ...], Columns]:
@@ -162,7 +162,12 @@ class Export:
     @cached_property
     def databases(self) -> frozenset[str]:
         """Every database that the query reads."""
-        return databases_read(self.entity, self.world.stored)
+        return self.reads.databases
+
+    @cached_property
+    def reads(self) -> Reads:
+        """The same, with what of it cannot be told."""
+        return reads(self.entity, self.world.stored)
 
     @cached_property
     def bodies(self) -> Mapping[str, list[Token]]:

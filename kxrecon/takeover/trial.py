@@ -28,7 +28,7 @@ def loaded(name: str, text: str, files: Mapping[str, str]) -> Spec:
 
 def planned(spec: Spec, seen: Survey, *, workers: int = 8) -> Draft:
     """What a plan of ``spec`` would do to the estate that was surveyed; what was read is not read again."""
-    found = observe(surroundings(spec.desired, spec.scope), seen.planes, workers=workers)
+    found = observe(surroundings(spec.desired, spec.scope), seen.planes, workers=workers, desired=spec.desired)
     derived = derive(spec.desired, found.state, found.scope)
     return draft(derived, found.state, found.scope, Circumstances(allow=spec.allow))
 

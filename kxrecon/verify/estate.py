@@ -68,7 +68,7 @@ def survey(
     first = observe(scope, asking, kinds=_early(scope), workers=workers)
     require_cluster(first.answers)
     scope = _with_targets(scope, first.state, desired)
-    seen = observe(scope, asking, workers=workers)
+    seen = observe(scope, asking, workers=workers, desired=desired)
     exports = [ref for state in (seen.state, desired) for ref in state.entities if ref.kind == EXPORT]
     more = reads.wanted(seen.scope, seen.state.readings, sorted(set(exports)))
     _ask((read for read in more if seen.scope.manages(read.plane) != "off"), asking, workers)

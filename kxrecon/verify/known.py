@@ -14,6 +14,7 @@ from kxrecon.model import HIDDEN, Answers, Change, Entity, Failure, Hidden, Ref,
 from kxrecon.scope import Scope, Target
 from kxrecon.storage_uri import locate
 from kxrecon.surroundings import Stored, databases_read
+from kxrecon.surroundings import reads as reads_of
 from kxrecon.verify import reads
 
 EXPORT, EXTERNAL = "continuous_export", "external_table"
@@ -53,7 +54,7 @@ class Known:
     @cached_property
     def stored(self) -> Stored:
         """Stored functions, as they are, completed by those that the spec will make."""
-        return Stored(self.desired, self.observed)
+        return Stored(self.desired, self.observed, cluster=self.scope.cluster_uri)
 
     @cached_property
     def language(self) -> Service | None:
@@ -161,6 +162,11 @@ class Subject:
     def reads(self) -> frozenset[str]:
         """Every database that the query reads."""
         return databases_read(self.export, self.known.stored)
+
+    @cached_property
+    def open_reads(self) -> tuple[str, ...]:
+        """What of that cannot be told, in words."""
+        return reads_of(self.export, self.known.stored).open
 
     @cached_property
     def failure(self) -> str:

@@ -133,6 +133,8 @@ def role(subject: Subject) -> Link:
         if found.verdict != "holds":
             return found
         evidence.append(found.evidence)
+    if subject.open_reads:
+        return unknown(f"{'; '.join(evidence)}; but not known: {'; '.join(subject.open_reads)} (name them in reads:)")
     return holds("; ".join(evidence))
 
 

@@ -26,14 +26,17 @@ _NOT_SOURCES = frozenset(
 _MORE = frozenset({"(", "{", ";", *_COMBINING})
 
 
-def sources(tokens: Sequence[Token]) -> list[Token]:
-    """The tokens (a word, or the string in ``['…']``) that name a table or function of the text's own database."""
+def sources(tokens: Sequence[Token], *, fuzzy: bool = False) -> list[Token]:
+    """The tokens (a word, or the string in ``['…']``) that name a table or function of the text's own database.
+
+    ``fuzzy``: those of a fuzzy union as well, which need not be there.
+    """
     if _MORE.isdisjoint([one.text for one in tokens]):
         first = _at(tokens, 0)
         return [first] if first is not None else []
     pairs = list(zip(tokens, tokens[1:], strict=False))
     bound = {two.text for one, two in pairs if one.text == "let"} | {one.text for one, two in pairs if two.text == ":"}
-    found = (_at(tokens, place) for place in dict.fromkeys(_places(tokens)))
+    found = (_at(tokens, place) for place in dict.fromkeys(_places(tokens, fuzzy)))
     return [one for one in found if one is not None and one.name not in bound]
 
 
@@ -51,7 +54,7 @@ def _at(tokens: Sequence[Token], place: int) -> Token | None:
     return None if rest and rest[0].text in (".", "*") else first
 
 
-def _places(tokens: Sequence[Token]) -> Iterator[int]:
+def _places(tokens: Sequence[Token], fuzzy: bool) -> Iterator[int]:
     """The indices at which a table is wanted."""
     tabular = _tabular(tokens)
     for index, token in enumerate(tokens):
@@ -61,14 +64,14 @@ def _places(tokens: Sequence[Token]) -> Iterator[int]:
         if before == "=" and index > 2 and tokens[index - 3].text == "let":
             yield index
         if token.text in _COMBINING and before in ("|", ";", "(", "{"):
-            yield from _combined(tokens, index)
+            yield from _combined(tokens, index, fuzzy)
 
 
-def _combined(tokens: Sequence[Token], index: int) -> Iterator[int]:
+def _combined(tokens: Sequence[Token], index: int, fuzzy: bool) -> Iterator[int]:
     """Where the tables of a join, lookup or union stand: behind its options, a union's also behind commas."""
     several, begin = tokens[index].text == "union", index
     index = _behind_options(tokens, index + 1)
-    if any(one.text == "isfuzzy" for one in tokens[begin:index]):
+    if not fuzzy and any(one.text == "isfuzzy" for one in tokens[begin:index]):
         return  # what is not there is left out of such a union
     yield _inside(tokens, index)
     depth = 0
