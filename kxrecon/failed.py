@@ -8,6 +8,7 @@ from kxrecon.model import Request
 from kxrecon.planes.failures import DENIED_STATUS, described
 from kxrecon.planes.retry import UNREACHABLE
 
+HIDDEN_OR_ABSENT = "15151"  # SQL Server: it does not exist, or you have no permission on it
 LONGEST = 600  # characters of a request that are shown: few have more; the plan has it whole
 
 
@@ -28,6 +29,8 @@ def _next(error: PlaneError) -> str:
         return "apply again later; it goes on from here"
     if isinstance(error, Unanswered) or error.code == UNREACHABLE:
         return "look whether the service can be reached, then apply again; what did arrive is not sent twice"
+    if error.code == HIDDEN_OR_ABSENT:
+        return "make it if it is not there, else kxrecon permissions SPEC tells which rights whoever applies needs"
     if error.status in DENIED_STATUS:
         return "kxrecon permissions SPEC tells which rights whoever applies needs"
     if not error.permanent:

@@ -132,6 +132,9 @@ def _sql_servers(scope: Scope, entities: Iterable[Entity]) -> list[Document]:
         if table.fields.get("kind") != "sql":
             continue
         database = _database(servers, table.fields["connection"])
+        schema, _ = schema_and_table(str(table.fields.get("table")))
+        if schema.lower() not in ("dbo", *(one.lower() for one in database.get("schemas", ()))):
+            database["schemas"] = [*database.get("schemas", ()), schema]
         if not table.fields.get("createIfNotExists"):
             columns = table.fields.get("columns") or ()
             database["tables"][".".join(schema_and_table(str(table.fields.get("table"))))] = {

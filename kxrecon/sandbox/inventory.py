@@ -12,7 +12,7 @@ that nothing else exists, either; a strict sandbox takes its inventory once and 
      "identities": [{"resourceId", "principalId"?, "clientId"?}],
      "storageAccounts": [{"name", "resourceId", "hierarchicalNamespace"?: bool, "containers"?: […],
                           "networkAcls"?: {…}, "publicNetworkAccess"?, "kind"?}],
-     "sqlServers": [{"server", "databases": {DB: {"tables": {"dbo.T": [[column, type]]}}}}],
+     "sqlServers": [{"server", "databases": {DB: {"schemas"?: […], "tables": {"dbo.T": [[column, type]]}}}}],
      "principals": [{"objectId", "type", "displayName"?, "upn"?, "clientId"?, "members"?}],
      "roleAssignments": [{"scope", "roleDefinitionId"|"role", "principalId", "name"?, "condition"?}], "strict"?: bool}
 
@@ -239,7 +239,12 @@ def _sql_server(world: World, entry: Mapping[str, Any]) -> None:
         held = {name.lower() for name in known["tables"]}
         named = {".".join(parts(name)): _columns(shape) for name, shape in tables.items()}
         missing = {name: shape for name, shape in named.items() if name.lower() not in held}
-        world.store.put("sql_database", key, {**known, "tables": {**known["tables"], **missing}})
+        document = {**known, "tables": {**known["tables"], **missing}}
+        own = known.get("schemas") or ()
+        fresh = [str(one) for one in (content or {}).get("schemas") or () if str(one) not in own]
+        if own or fresh:
+            document["schemas"] = [*own, *fresh]
+        world.store.put("sql_database", key, document)
 
 
 def _columns(shape: Any) -> list[list[str]]:

@@ -172,32 +172,27 @@ def needs(entity: Entity) -> Iterable[Need]:
 
 
 def group(change: Change) -> Hashable:
-    """One command adds, or drops, many principals of one role; the note on them is the command's too."""
-    database, role, _ = change.ref.name
-    return (database, role, change.verb, None if change.verb == "delete" else change.entity.owner)
+    """Each principal by itself: one whom the directory does not know lets the whole command fail, for others too."""
+    return change.ref
 
 
 def act(changes: Sequence[Change], world: World) -> Sequence[Step]:
-    """``.add`` or ``.drop`` with all principals of the group."""
-    database, role, _ = changes[0].ref.name
+    """``.add`` or ``.drop`` of a principal."""
+    return tuple(_step(change, world) for change in changes)
+
+
+def _step(change: Change, world: World) -> Step:
+    database, role, _ = change.ref.name
     name = kql.identifier(database)
-    gone = changes[0].verb == "delete"
-    principals = kql.command(*_separated(_principal(change.entity, world.scope) for change in changes))
-    owner = None if gone else changes[0].entity.owner or world.scope.mark
+    gone = change.verb == "delete"
+    principal = kql.command(_principal(change.entity, world.scope))
+    owner = None if gone else change.entity.owner or world.scope.mark
     note = f" {kql.verbatim(owner)}" if owner else ""
-    text = kql.command(f".{'drop' if gone else 'add'} database {name} {role} (", principals, f"){note}")
-    hazards = tuple(_hazard(change.ref, world) for change in changes) if gone else ()
-    blocked = gone and role == "admins" and not _remaining(database, world)
-    if blocked:
-        return (Step((), hazards=hazards, notes=("a database must keep an admin: nothing is sent",)),)
-    return (Step((Request("kusto", database, text),), hazards=hazards),)
-
-
-def _separated(texts: Iterable[tuple[str | Leaf, ...]]) -> Iterator[str | tuple[str | Leaf, ...]]:
-    for index, text in enumerate(texts):
-        if index:
-            yield ", "
-        yield text
+    text = kql.command(f".{'drop' if gone else 'add'} database {name} {role} (", principal, f"){note}")
+    hazards = (_hazard(change.ref, world),) if gone else ()
+    if gone and role == "admins" and not _remaining(database, world):
+        return Step((), hazards=hazards, notes=("a database must keep an admin: nothing is sent",))
+    return Step((Request("kusto", database, text),), hazards=hazards)
 
 
 def _principal(entity: Entity, scope: Scope) -> tuple[str | Leaf, ...]:

@@ -128,8 +128,10 @@ def needs(entity: Entity) -> Iterable[Need]:
 
 
 def group(change: Change) -> Hashable:
-    """All permissions of one user that change in the same way."""
-    return (*change.ref.name[:3], change.verb)
+    """What one statement gives to one user: a table or schema that is not there keeps no other export waiting, and a
+    permission on the database that may not be granted none that does without it."""
+    *user, permission, securable = change.ref.name
+    return (*user, change.verb, securable, permission if securable == "DATABASE" else "")
 
 
 def act(changes: Sequence[Change], world: World) -> Sequence[Step]:
