@@ -1,8 +1,8 @@
 """Many specs at once: which files make one spec, which wave it belongs to, and which shard looks after it.
 
-A folder is a fleet: every spec in it that names a cluster, or that cannot be read, so that loading tells why. Several
-files are one fleet, too, if more than one of them names a cluster by itself; files that name none are merged over the
-one before them, as ever.
+A folder is a fleet: every spec in it that names a cluster, or that cannot be read, so that loading tells why; not a base
+of others that cannot stand alone. Several files are one fleet, too, if more than one of them names a cluster by itself;
+files that name none are merged over the one before them, as ever.
 """
 
 from __future__ import annotations
@@ -14,11 +14,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kxrecon.errors import UsageError
+from kxrecon.errors import Problem, UsageError
 from kxrecon.model import Ref, State
 from kxrecon.scope import MARK
+
+if TYPE_CHECKING:
+    from kxrecon.spec.source import Source
+    from kxrecon.spec.variables import Expansion
 
 _SHARD = re.compile(r"(\d{1,6})/(\d{1,6})\Z")
 # What one spec states whole. Elements of sets (roles, policy usages, list entries) may be in several specs.
@@ -48,17 +52,23 @@ class Member:
         return tuple(os.path.abspath(file) for file in self.files)
 
 
-def members(paths: Sequence[str], given: Mapping[str, str], environ: Mapping[str, str]) -> list[Member]:
-    """The specs that the paths mean, in waves. UsageError for a folder without any."""
-    cluster = cache(lambda *files: _cluster(files, given, environ))  # each file is read once for this
+def members(
+    paths: Sequence[str],
+    given: Mapping[str, str],
+    environ: Mapping[str, str],
+    told: Callable[[str], object] = lambda said: None,
+) -> list[Member]:
+    """The specs that the paths mean, in waves. UsageError for a folder without any. ``told`` is given a sentence for each
+    file of a folder that is the base of others and no spec of its own."""
+    known = _Known(given, environ)
     groups: list[list[str]] = []
     named = False
     for path in paths:
         if Path(path).is_dir():
-            groups += [[one] for one in _in_folder(Path(path), cluster)]
+            groups += [[one] for one in _in_folder(Path(path), known, told)]
             named = True
             continue
-        own = bool(cluster(path)[0])
+        own = known.names_cluster(path)
         if not groups or (own and named) or Path(paths[0]).is_dir():
             groups.append([])
             named = False
@@ -66,7 +76,7 @@ def members(paths: Sequence[str], given: Mapping[str, str], environ: Mapping[str
         named = named or own
     found: dict[tuple[str, ...], Member] = {}
     for files in groups:
-        one = Member(tuple(files), *cluster(*files))
+        one = Member(tuple(files), *known.cluster(files))
         found.setdefault(one.place, one)
     return sorted(_told_apart(list(found.values())), key=lambda member: member.wave)
 
@@ -83,35 +93,79 @@ def _told_apart(found: Sequence[Member]) -> Iterator[Member]:
             yield replace(one, called=last if lasts[last] == 1 else " + ".join(one.files))
 
 
-def _in_folder(folder: Path, cluster: Callable[[str], tuple[str, int]]) -> list[str]:
+def _in_folder(folder: Path, known: _Known, told: Callable[[str], object]) -> list[str]:
     paths = sorted(one for one in folder.iterdir() if one.suffix in (".yaml", ".yml") and one.name[0] != ".")
-    found = [one for one in map(str, paths) if cluster(one)[0] or _is_unreadable(one)]
-    if not found:
+    found = [one for one in map(str, paths) if known.cluster([one])[0] or known.is_unreadable(one)]
+    extended = _extended(known, found)
+    bases = {one: lacking for one in found if one in extended and (lacking := known.lacking(one))}
+    for one, lacking in bases.items():
+        by = ", ".join(extended[one])
+        told(f"{one} is no spec of its own but a base, of {by}: the variable '{lacking}' has no value in it")
+    if len(found) == len(bases):
         raise UsageError(f"{folder} holds no spec that names a cluster")
+    return [one for one in found if one not in bases]
+
+
+def _extended(known: _Known, files: Sequence[str]) -> dict[str, list[str]]:
+    """Those of the files that others of them extend, directly or not, with the names of these."""
+    places = {Path(one).resolve(): one for one in files}
+    found: dict[str, list[str]] = {}
+    for one in files:
+        for source in known.read(one)[0][:-1]:
+            base = places.get(Path(source.file).resolve())
+            if base is not None:
+                found.setdefault(base, []).append(Path(one).name)
     return found
 
 
-def _is_unreadable(file: str) -> bool:
-    from kxrecon.spec.files import read
+class _Known:
+    """What files say of themselves before they are loaded as specs; each is read once."""
 
-    return bool(read([file])[1])
+    def __init__(self, given: Mapping[str, str], environ: Mapping[str, str]) -> None:
+        self._given, self._environ = dict(given), environ
+        self.read = cache(self._read)
 
+    def _read(self, *files: str) -> tuple[list[Source], list[Problem]]:
+        from kxrecon.spec.files import read
 
-def _cluster(files: Sequence[str], given: Mapping[str, str], environ: Mapping[str, str]) -> tuple[str, int]:
-    """The cluster that files name, in lower case, and their wave; empty if they cannot be read: loading will tell."""
-    from kxrecon.spec.files import merge, read
-    from kxrecon.spec.variables import Expansion, declared
+        return read(files)
 
-    sources, problems = read(files)
-    if problems or not sources:
-        return "", 0
-    document = merge(sources)
-    cluster = document.get("cluster")
-    uri: Any = cluster.get("uri") if isinstance(cluster, dict) else None
-    known, _ = declared(sources, {name: one for name, one in given.items()}, environ)
-    text = str(Expansion(known).expand(uri or "", ("cluster", "uri")))
-    wave = document.get("wave", 0)
-    return text.rstrip("/").lower(), wave if isinstance(wave, int) else 0
+    def is_unreadable(self, file: str) -> bool:
+        """Whether something keeps it from being read."""
+        return bool(self.read(file)[1])
+
+    def names_cluster(self, file: str) -> bool:
+        """Whether it names a cluster by itself; one with a variable that has no value yet is a base's."""
+        uri = self.cluster([file])[0]
+        return bool(uri) and "${" not in uri
+
+    def cluster(self, files: Sequence[str]) -> tuple[str, int]:
+        """The cluster that files name, in lower case, and their wave; empty if they cannot be read: loading will tell."""
+        from kxrecon.spec.files import merge
+
+        sources, problems = self.read(*files)
+        if problems or not sources:
+            return "", 0
+        document = merge(sources)
+        cluster = document.get("cluster")
+        uri: Any = cluster.get("uri") if isinstance(cluster, dict) else None
+        text = str(self._expansion(sources).expand(uri or "", ("cluster", "uri")))
+        wave = document.get("wave", 0)
+        return text.rstrip("/").lower(), wave if isinstance(wave, int) else 0
+
+    def lacking(self, file: str) -> str:
+        """A variable that a file uses and that has no value in it; empty if there is none."""
+        from kxrecon.spec.files import merge
+
+        sources, _ = self.read(file)
+        expansion = self._expansion(sources)
+        expansion.expand({key: value for key, value in merge(sources).items() if key != "variables"}, ())
+        return next(iter(expansion.unset), "")
+
+    def _expansion(self, sources: Sequence[Source]) -> Expansion:
+        from kxrecon.spec.variables import Expansion, declared
+
+        return Expansion(declared(sources, self._given, self._environ)[0])
 
 
 def shard(fleet: Sequence[Member], which: str, environ: Mapping[str, str]) -> list[Member]:

@@ -20,7 +20,7 @@ from kxrecon.commands import _flow, _gate
 from kxrecon.commands._exit import DONE, FAILED, INTERRUPTED, PENDING
 from kxrecon.commands._files import STATE
 from kxrecon.commands._options import variable_values
-from kxrecon.commands._terminal import show, write
+from kxrecon.commands._terminal import complain, show, write
 from kxrecon.commands._wire import asks_server, planes_on, sandbox_file, wire
 from kxrecon.errors import KxreconError, PlanError
 from kxrecon.fleet import Clash, Member, clashes, members, shard
@@ -53,7 +53,7 @@ def fleet(options: argparse.Namespace, paths: Sequence[str]) -> list[Member] | N
     """The specs that the command line means; None if it is one spec, which needs no fleet."""
     if len(paths) == 1 and not options.shard and not Path(paths[0]).is_dir():
         return None  # the usual case is not read twice
-    found = members(paths, variable_values(options.variables), os.environ)
+    found = members(paths, variable_values(options.variables), os.environ, lambda said: complain([said]))
     many = len(found) > 1 or any(Path(path).is_dir() for path in paths)
     if options.shard:
         return shard(found, options.shard, os.environ)

@@ -104,6 +104,7 @@ class Expansion:
         self.variables = variables
         self.problems: list[Problem] = []
         self.secrets: set[str] = set()  # secret variables in use: their texts stay as they are until validated
+        self.unset: dict[str, None] = {}  # variables in use that nobody gave a value
 
     def expand(self, value: Value, path: SpecPath) -> Value:
         """``value`` with its variables in place; secrets stay ``${name}``."""
@@ -151,6 +152,7 @@ class Expansion:
         elif variable.secret:
             self._secret(name, path)
         elif variable.value is None:
+            self.unset[name] = None
             remedy = f"set it in an overlay, with --var {name}=… or by {ENVIRONMENT_PREFIX}{name}"
             self.problems.append(Problem(f"the variable '{name}' has no value", path=path, remedy=remedy))
         else:

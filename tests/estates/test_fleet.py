@@ -348,3 +348,29 @@ def test_markdown_of_a_folder_tells_a_spec_that_fails_too(run):
         and out.startswith("## `fleet/a.yaml`\n\n```\nfleet/a.yaml:3:1: error:")
         and "## `fleet/b.yaml`" in out
     )
+
+
+def test_a_base_with_a_cluster_of_its_overlays_is_no_member(run):
+    base = QUICKSTART.replace("https://telemetry.", "https://tele${env}.").replace(
+        "clusters/telemetry", "clusters/tele${env}"
+    )
+    Path("fleet").mkdir()
+    Path("fleet/base.yaml").write_text(base + "variables: { env: {} }\n")
+    for name in ("dev", "prod"):
+        Path(f"fleet/{name}.yaml").write_text(f"extends: [base.yaml]\nvariables: {{ env: {name} }}\n")
+    code, out, err = run("apply", "fleet", "--yes")
+    assert code == 0, out + err
+    told = "fleet/base.yaml is no spec of its own but a base, of dev.yaml, prod.yaml: the variable 'env' has no value"
+    assert err.count(told) == 1
+    code, out, err = run("plan", "fleet", "--json")
+    assert code == 0 and sorted(specs(out)) == ["dev", "prod"] and told in err
+    assert run("validate", "fleet")[0] == 0
+    code, out, err = run("plan", "fleet/base.yaml", "fleet/dev.yaml", "--json")
+    assert code == 0 and json.loads(out)["spec_name"] == "dev", "a base and its overlay are one spec"
+
+
+def test_a_spec_without_the_value_of_a_variable_fails_if_no_other_extends_it(run):
+    member("east")
+    member("west", text=QUICKSTART.replace("https://telemetry.", "https://tele${env}.") + "variables: { env: {} }\n")
+    code, out, _ = run("plan", "fleet", "--json")
+    assert code == 1 and "the variable 'env' has no value" in specs(out)["west"]["error"]
