@@ -1,8 +1,8 @@
 """Many specs at once: which files make one spec, which wave it belongs to, and which shard looks after it.
 
-A folder is a fleet: every spec in it that names a cluster, or that cannot be read, so that loading tells why; not a base
-of others that cannot stand alone. Several files are one fleet, too, if more than one of them names a cluster by itself;
-files that name none are merged over the one before them, as ever.
+A folder is a fleet: every spec in it that names a cluster, or that cannot be read, so that loading tells why; but no
+base of others that cannot stand alone. Several files are one fleet, too, if more than one of them names a cluster by
+itself; files that name none are merged over the one before them, as ever.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from kxrecon.errors import Problem, UsageError
 from kxrecon.model import Ref, State
@@ -58,8 +58,8 @@ def members(
     environ: Mapping[str, str],
     told: Callable[[str], object] = lambda said: None,
 ) -> list[Member]:
-    """The specs that the paths mean, in waves. UsageError for a folder without any. ``told`` is given a sentence for each
-    file of a folder that is the base of others and no spec of its own."""
+    """The specs that the paths mean, in waves. UsageError for a folder without any. ``told`` is given a sentence for
+    each file of a folder that is the base of others and no spec of its own."""
     known = _Known(given, environ)
     groups: list[list[str]] = []
     named = False
@@ -78,10 +78,10 @@ def members(
     for files in groups:
         one = Member(tuple(files), *known.cluster(files))
         found.setdefault(one.place, one)
-    return sorted(_told_apart(list(found.values())), key=lambda member: member.wave)
+    return sorted(told_apart(list(found.values())), key=lambda member: member.wave)
 
 
-def _told_apart(found: Sequence[Member]) -> Iterator[Member]:
+def told_apart(found: Sequence[Member]) -> Iterator[Member]:
     """The members, each with a name that no other has: its stem, else its last file, else all of its files."""
     stems = Counter(Path(one.files[-1]).stem for one in found)
     lasts = Counter(one.files[-1] for one in found)
@@ -91,6 +91,11 @@ def _told_apart(found: Sequence[Member]) -> Iterator[Member]:
             yield one
         else:
             yield replace(one, called=last if lasts[last] == 1 else " + ".join(one.files))
+
+
+def wave(files: Sequence[str]) -> int:
+    """The wave that files name; 0 if they cannot be read."""
+    return _Known({}, {}).cluster(files)[1]
 
 
 def _in_folder(folder: Path, known: _Known, told: Callable[[str], object]) -> list[str]:
@@ -140,7 +145,7 @@ class _Known:
         return bool(uri) and "${" not in uri
 
     def cluster(self, files: Sequence[str]) -> tuple[str, int]:
-        """The cluster that files name, in lower case, and their wave; empty if they cannot be read: loading will tell."""
+        """The cluster that files name, in lower case, and their wave; empty if they cannot be read: loading tells."""
         from kxrecon.spec.files import merge
 
         sources, problems = self.read(*files)
@@ -168,7 +173,16 @@ class _Known:
         return Expansion(declared(sources, self._given, self._environ)[0])
 
 
-def shard(fleet: Sequence[Member], which: str, environ: Mapping[str, str]) -> list[Member]:
+class _OfCluster(Protocol):
+    @property
+    def cluster(self) -> str:
+        """The cluster that it is about."""
+
+
+T = TypeVar("T", bound=_OfCluster)
+
+
+def shard(fleet: Sequence[T], which: str, environ: Mapping[str, str]) -> list[T]:
     """The members of shard ``i/n`` (from 1), or of this pod of a Kubernetes Indexed Job (``auto``).
 
     Clusters are dealt out in the order of their names, so each shard is the same on every run, and two specs of

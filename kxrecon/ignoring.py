@@ -58,6 +58,12 @@ def parse(text: str, known: Collection[str]) -> Ignore:
     raise UsageError(f"--ignore {text[: ends[0]]}: neither the spec nor the cluster has such an entity")
 
 
+def is_known(text: str, known: Collection[str]) -> bool:
+    """Whether it names an entity that is ``known``, or is so wrong that it names none anywhere."""
+    ends = [place for place, letter in enumerate(text) if letter == "="]
+    return not ends or any(_path(text[:end], "", known) is not None for end in ends)
+
+
 def _path(path: str, reason: str, known: Collection[str]) -> Ignore | None:
     kind, space, rest = path.partition(" ")
     if not (space and kind in NAMES):

@@ -128,20 +128,38 @@ def _failed(outcome: Outcome) -> bool:
 
 def tell(options: argparse.Namespace, ending: Ending) -> None:
     """Print the ending in the form that the options ask for."""
-    completed = [replace(one, message=_onward.filled(one.message, ending.plan)) for one in ending.outcomes]
-    ending = replace(ending, outcomes=tuple(completed))
+    ending = whole(ending)
     if options.json:
-        write(json.dumps(_record(ending), indent=2, ensure_ascii=False) + "\n")
+        write(json.dumps(record(ending), indent=2, ensure_ascii=False) + "\n")
     elif options.markdown:
-        from kxrecon.report import markdown
-
-        told = "".join(f" Wrong: {one.ref.label if one.ref else ''}: {one.message}." for one in wrong(ending.plan))
-        told += "".join(f" {_sentence(move)}" for move in ending.moves)
-        told += f" The ledger: {ending.ledger}." if ending.ledger else ""
-        write(markdown.outcomes(ending.plan, ending.outcomes, ending.verdict + told))
-        write(ending.health.markdown() if ending.health else "")
+        write(as_markdown(ending))
     else:
         show(options, _lines(ending))
+
+
+def whole(ending: Ending) -> Ending:
+    """The ending with whole command lines in what it says of its outcomes."""
+    told = [replace(one, message=_onward.filled(one.message, ending.plan)) for one in ending.outcomes]
+    return replace(ending, outcomes=tuple(told))
+
+
+def as_markdown(ending: Ending, about: str = "", limit: int = 0) -> str:
+    """The ending as a comment; ``about`` names one spec of several."""
+    from kxrecon.report import markdown
+
+    told = "".join(f" Wrong: {one.ref.label if one.ref else ''}: {one.message}." for one in wrong(ending.plan))
+    told += "".join(f" {_sentence(move)}" for move in ending.moves)
+    told += f" The ledger: {ending.ledger}." if ending.ledger else ""
+    verdict = ending.verdict + told
+    done = markdown.outcomes(ending.plan, ending.outcomes, verdict, about=about, limit=limit or markdown.LIMIT)
+    return done + (ending.health.markdown() if ending.health else "")
+
+
+def room(number: int) -> int:
+    """How long each of several endings may be in one comment."""
+    from kxrecon.report import markdown
+
+    return markdown.LIMIT // max(number, 1)
 
 
 def _lines(ending: Ending) -> list[Line]:
@@ -163,7 +181,8 @@ def _sentence(move: Move) -> str:
     return f"{move.ref}: {move.message}. Repair: {move.repair}"
 
 
-def _record(ending: Ending) -> dict[str, Any]:
+def record(ending: Ending) -> dict[str, Any]:
+    """The ending for programs."""
     from kxrecon.planfile import to_json
 
     after = ending.after

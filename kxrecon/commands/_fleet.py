@@ -5,28 +5,25 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from hashlib import sha256
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from kxrecon.commands import _flow, _gate
+from kxrecon.commands import _flow, _gate, _named
 from kxrecon.commands._exit import DONE, FAILED, INTERRUPTED, PENDING
-from kxrecon.commands._files import STATE
 from kxrecon.commands._options import variable_values
 from kxrecon.commands._terminal import complain, show, write
 from kxrecon.commands._wire import asks_server, planes_on, sandbox_file, wire
-from kxrecon.errors import KxreconError, PlanError
+from kxrecon.errors import KxreconError
 from kxrecon.fleet import Clash, Member, clashes, members, shard
-from kxrecon.report.fleet import Row, Told, markdown, summary, text
+from kxrecon.report.fleet import Row, Told, markdown, text
+from kxrecon.report.lines import line
 
 if TYPE_CHECKING:
+    from kxrecon.fleetfile import Part
     from kxrecon.hazards import Refusal
     from kxrecon.model import Plane
     from kxrecon.plan import Plan
@@ -36,9 +33,8 @@ if TYPE_CHECKING:
     Clients = Mapping[Plane, PlaneClient]
 
 T = TypeVar("T")
-PLANS = STATE / "plans"
-_NOT_IN_NAME = re.compile(r"[^A-Za-z0-9._]+")
 Judge = Callable[["Plan"], int]
+Ask = Callable[[argparse.Namespace, "Spec", "Clients"], "Plan"]
 
 
 def arguments(parser: argparse.ArgumentParser, *, stop: bool = False) -> None:
@@ -55,49 +51,31 @@ def fleet(options: argparse.Namespace, paths: Sequence[str]) -> list[Member] | N
         return None  # the usual case is not read twice
     found = members(paths, variable_values(options.variables), os.environ, lambda said: complain([said]))
     many = len(found) > 1 or any(Path(path).is_dir() for path in paths)
+    if many or options.shard:
+        _named.begin(options)
     if options.shard:
         return shard(found, options.shard, os.environ)
     return found if many else None
 
 
-def plans(options: argparse.Namespace, found: Sequence[Member], judge: Judge, *, save: bool, title: str) -> list[Row]:
-    """Plan every member and tell it; ``judge`` says what a plan means for the exit code of its row."""
-    from kxrecon import planfile
-
-    rows = planned(options, found, judge)
-    files = plan_files([row.name for row in rows])
-    for row in rows if save else ():
-        if row.plan is not None:
-            planfile.save(row.plan, files[row.name])
-    _tell(options, rows, title)
-    return rows
-
-
-def plan_files(names: Sequence[str]) -> dict[str, Path]:
-    """Where the plan of each spec is saved: by its name, or by its file (``eu-prod.json``) where that is its name."""
-    short = {name: _NOT_IN_NAME.sub("-", name.removesuffix(".yaml").removesuffix(".yml")).strip("-.") for name in names}
-    used = Counter(short.values())
-    return {
-        name: PLANS / (f"{one}.json" if used[one] == 1 else f"{one}-{sha256(name.encode()).hexdigest()[:8]}.json")
-        for name, one in short.items()
-    }
-
-
-def planned(options: argparse.Namespace, found: Sequence[Member], judge: Judge) -> list[Row]:
-    """A row for each member, in order. What goes wrong with one is said of that one."""
+def planned(options: argparse.Namespace, found: Sequence[Member], judge: Judge, ask: Ask | None = None) -> list[Row]:
+    """A row for each member, in order; ``judge`` says what a plan means for the exit code, ``ask`` makes one otherwise.
+    What goes wrong with one is said of that one."""
 
     def one(each: argparse.Namespace, spec: Spec, clients: Clients) -> tuple[Plan, tuple[Refusal, ...]]:
         _gate.check_cluster(spec)
-        plan, _ = _flow.plan_over(each, spec, clients)
+        plan = ask(each, spec, clients) if ask else _flow.plan_over(each, spec, clients)[0]
         return plan, _gate.refusals(plan, spec)
 
     rows = []
     for member, told in zip(found, over(options, found, one), strict=True):
-        row = Row(member.name, member.cluster, member.wave, FAILED, error=told.error)
+        row = Row(member.name, member.cluster, member.wave, FAILED, error=told.error, files=member.files)
         if told.answer is not None:
             plan, refused = told.answer
             row = replace(row, code=judge(plan), plan=plan, refused=refused)
         rows.append(row)
+    if not any(row.error for row in rows):
+        _named.check(options)
     return _claimed(options, found, rows)
 
 
@@ -138,107 +116,84 @@ def _opened(options: argparse.Namespace, found: Sequence[Member]) -> Iterator[Wi
 
 def _claimed(options: argparse.Namespace, found: Sequence[Member], rows: list[Row]) -> list[Row]:
     """The rows, those failed whose specs have one name or claim the same entity."""
-    shared = _clashes(options, found)
+    shared = clashing(options, found)
 
     def judged(member: Member, row: Row) -> Row:
-        told = [one.message for one in shared if member in one.between]
-        return Row(row.name, row.cluster, row.wave, FAILED, error="\n".join(told)) if told else row
+        told = "\n".join(one.message for one in shared if member in one.between)
+        return Row(row.name, row.cluster, row.wave, FAILED, error=told, files=row.files) if told else row
 
     return [judged(member, row) for member, row in zip(found, rows, strict=True)]
 
 
-def _clashes(options: argparse.Namespace, found: Sequence[Member]) -> list[Clash]:
+def clashing(options: argparse.Namespace, found: Sequence[Member | Part]) -> list[Clash]:
     """What two specs of one cluster may not share; specs that stand alone on theirs are not loaded for this."""
     crowded = [one for one in found if sum(other.cluster == one.cluster for other in found) > 1]
-    loaded: list[tuple[Member, Spec]] = []
+    loaded: list[tuple[Member | Part, Spec]] = []
     for member in crowded:
         try:
-            loaded.append((member, _flow.load(options, member.files)))
+            loaded.append((member, _flow.load(single(options, member), member.files)))
         except KxreconError:
             continue  # said of the member, when it is its turn
-    return clashes([(member, spec.name, spec.desired) for member, spec in loaded])
+    return clashes([(_member(one), spec.name, spec.desired) for one, spec in loaded])
 
 
-def _tell(options: argparse.Namespace, rows: Sequence[Row], title: str) -> None:
+def _member(one: Member | Part) -> Member:
+    return one if isinstance(one, Member) else Member(one.files, one.cluster, one.wave, one.name)
+
+
+def single(options: argparse.Namespace, one: Member | Part) -> argparse.Namespace:
+    """The options for one of a fleet: its files alone, and the variables that a saved plan of it was made with."""
+    made = getattr(one, "plan", None)
+    variables = with_variables(options.variables, made) if made else options.variables
+    return argparse.Namespace(**{**vars(options), "what": list(one.files), "shard": None, "variables": variables})
+
+
+def with_variables(given: Sequence[str], made: Plan) -> list[str]:
+    """What ``--var`` said, below what a saved plan was made with."""
+    own = [f"{name}={value}" for name, value in made.variables.items()]
+    return own + [pair for pair in given if pair.partition("=")[0] not in made.variables]
+
+
+def tell(options: argparse.Namespace, rows: Sequence[Row], title: str) -> None:
+    """Print the plans of a fleet in the form that the options ask for; of lanes those that were asked for."""
     if options.json:
         write(json.dumps(as_json(rows), indent=2, ensure_ascii=False) + "\n")
-    elif options.markdown:
-        write(markdown(rows, title))
-    else:
-        show(options, text(rows, title))
+        return
+    shown = list(map(in_lanes, rows))
+    if options.markdown:
+        write(markdown(shown, title))
+        return
+    show(options, text(shown, title))
+    elsewhere = sum(len(row.plan.actions) for row in rows if row.plan)
+    elsewhere -= sum(len(row.plan.actions) for row in shown if row.plan)
+    if elsewhere:
+        show(options, [line(f"in other lanes: {elsewhere} action{'' if elsewhere == 1 else 's'}", "dim")])
+
+
+def in_lanes(row: Row) -> Row:
+    """The row with what its plan does in the lanes that it was made for."""
+    from kxrecon.lanes import mine
+
+    if row.plan is None or not row.plan.lanes:
+        return row
+    own = mine(row.plan.actions, row.plan.lanes)
+    return replace(row, plan=replace(row.plan, actions=tuple(one for one in row.plan.actions if one.id in own)))
+
+
+def parts(rows: Iterable[Row]) -> list[Part]:
+    """What was planned of a fleet, to be saved or applied."""
+    from kxrecon.fleetfile import Part
+
+    return [Part(row.name, row.cluster, row.wave, row.files, row.plan, row.error) for row in rows]
 
 
 def as_json(rows: Sequence[Row]) -> dict[str, Any]:
-    """All plans, with what became of each spec."""
-    from kxrecon.planfile import to_json
+    """All plans, as they are saved, with what became of each spec."""
+    from kxrecon.fleetfile import to_json
 
-    return {
-        "specs": [
-            {
-                "name": row.name,
-                "cluster": row.cluster,
-                "wave": row.wave,
-                "result": row.result,
-                "error": row.error or None,
-                "plan": to_json(row.plan) if row.plan else None,
-            }
-            for row in rows
-        ]
-    }
-
-
-def in_waves(
-    options: argparse.Namespace,
-    found: Sequence[Member],
-    one: Callable[[argparse.Namespace], int],
-    ailing: Callable[[argparse.Namespace], str],
-) -> int:
-    """Apply every member, wave by wave: the next wave begins when the last one is converged and, with
-    ``--wait-healthy``, none of its exports is ``ailing``, those included that were not changed."""
-    shared = _clashes(options, found)
-    if shared:
-        raise PlanError("nothing was done:\n" + "\n".join(f"  {one.message}" for one in shared))
-    rows: list[Row] = []
-    for wave, ones in groupby(found, key=lambda member: member.wave):
-        if any(row.code != DONE for row in rows):
-            rows += [Row(member.name, member.cluster, wave, FAILED, skipped=True) for member in ones]
-            continue
-        for member in ones:
-            rows.append(_applied(options, member, rows, one))
-            if rows[-1].code == INTERRUPTED:
-                return INTERRUPTED
-            if options.wait_healthy and wave < found[-1].wave and rows[-1].code == DONE:
-                rows[-1] = _looked_after(options, member, rows[-1], ailing)
-    if not (options.json or options.markdown):
-        show(options, summary(rows))
-    return worst(row.code for row in rows)
-
-
-def _applied(
-    options: argparse.Namespace, member: Member, before: Sequence[Row], one: Callable[[argparse.Namespace], int]
-) -> Row:
-    failed = any(row.code not in (DONE, PENDING) for row in before)
-    if options.stop_on_failure and failed:
-        return Row(member.name, member.cluster, member.wave, FAILED, skipped=True)
-    try:
-        return Row(member.name, member.cluster, member.wave, one(_single(options, member)))
-    except KxreconError as error:
-        return Row(member.name, member.cluster, member.wave, FAILED, error=str(error))
-
-
-def _single(options: argparse.Namespace, member: Member) -> argparse.Namespace:
-    return argparse.Namespace(**{**vars(options), "what": list(member.files), "shard": None})
-
-
-def _looked_after(
-    options: argparse.Namespace, member: Member, row: Row, ailing: Callable[[argparse.Namespace], str]
-) -> Row:
-    """The row of a wave that others wait for: failed if one of its exports needs somebody."""
-    try:
-        told = ailing(_single(options, member))
-    except KxreconError as error:
-        told = str(error)
-    return replace(row, code=FAILED, error=told) if told else row
+    document = to_json(parts(rows))
+    records = [{**one, "result": row.result} for one, row in zip(document["specs"], rows, strict=True)]
+    return {**document, "specs": records}
 
 
 def worst(codes: Iterable[int]) -> int:

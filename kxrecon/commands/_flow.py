@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from kxrecon.commands import _gate, _ledger
+from kxrecon.commands import _gate, _ledger, _named
 from kxrecon.commands._files import JOURNAL
 from kxrecon.commands._options import variable_values
 from kxrecon.commands._wire import planes, wire_name
@@ -112,9 +112,10 @@ def _judge(options: argparse.Namespace, desired: State, book: Book | None) -> Ju
     asked = getattr(options, "reassert", None)
     if not asked:
         return known
-    from kxrecon.reassert import reassert
+    from kxrecon.reassert import ALL, reassert
 
-    return reassert(asked, desired, known)
+    labels = {ref.label for ref in desired.entities}
+    return reassert(_named.here(options, asked, lambda one: one == ALL or one in labels), desired, known)
 
 
 def _ignored(options: argparse.Namespace, spec: Spec, desired: State, observed: State) -> Sequence[Ignore]:
@@ -122,10 +123,11 @@ def _ignored(options: argparse.Namespace, spec: Spec, desired: State, observed: 
     said = getattr(options, "ignore", None)
     if not said and not spec.document.get("ignore"):
         return ()
-    from kxrecon.ignoring import ignores, parse
+    from kxrecon.ignoring import ignores, is_known, parse
 
     known = {ref.label for ref in desired.entities.keys() | observed.entities.keys()} if said else set()
-    return (*ignores(spec.document), *(parse(text, known) for text in said or ()))
+    here = _named.here(options, said or (), lambda text: is_known(text, known))
+    return (*ignores(spec.document), *(parse(text, known) for text in here))
 
 
 def _told(made: Draft, past: History, desired: State, observed: State) -> Draft:

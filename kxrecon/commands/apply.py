@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kxrecon.commands import _fleet, _flow, _gate, _healthy, _ledger, _lock, _options
+from kxrecon.commands import _fleet, _flow, _gate, _healthy, _ledger, _lock, _options, _saved, _waves
 from kxrecon.commands._applied import Ending, tell, worst, wrong
-from kxrecon.commands._exit import FAILED
+from kxrecon.commands._exit import DONE, FAILED
 from kxrecon.commands._files import JOURNAL, PLAN
 from kxrecon.commands._progress import Progress
 from kxrecon.commands._terminal import complain, confirm, on_terminal, show, write
 from kxrecon.commands._wire import clock, planes, wire_name
 from kxrecon.errors import ApplyError, KxreconError, LedgerError, UsageError
 from kxrecon.files import why
+from kxrecon.fleet import shard
 from kxrecon.planes import AZURE
 from kxrecon.report import text
 
 if TYPE_CHECKING:
+    from kxrecon.fleet import Member
+    from kxrecon.fleetfile import Part
     from kxrecon.ledger.book import Book
     from kxrecon.model import Outcome, State
     from kxrecon.observe import Observation
@@ -37,14 +40,19 @@ if TYPE_CHECKING:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """A plan, specs or nothing; where; output; and whether to ask."""
     parser.add_argument(
-        "what", nargs="*", metavar="PLAN|SPEC", help=f"a saved plan or specs (default: the plan last saved, {PLAN})"
+        "what",
+        nargs="*",
+        metavar="PLAN|SPEC",
+        help=f"saved plans or specs, or a folder of either (default: what was planned last, {PLAN})",
     )
     _options.variables(parser)
     _options.surroundings(parser)
     _ledger.arguments(parser)
     _options.output(parser)
     parser.add_argument("--yes", action="store_true", help="do not ask; needed where nobody can be asked")
-    parser.add_argument("--digest", metavar="SHA256", help="refuse any plan but the one with this digest")
+    parser.add_argument(
+        "--digest", metavar="SHA256", help="refuse any plan, or plans of a fleet, but those with this digest"
+    )
     parser.add_argument(
         "--lock",
         metavar="LOCK",
@@ -68,14 +76,50 @@ def run(options: argparse.Namespace) -> int:
 
     _healthy.check(options)
     options.allow = list(map(parse_allow, options.allow))
-    found = None if _plan_file(options.what) else _fleet.fleet(options, options.what)
-    options.alone = found is None
-    return _one(options) if found is None else _fleet.in_waves(options, found, _one, _healthy.ailing)
+    saved = _saved.meant(options.what)
+    if saved is None:
+        found = _fleet.fleet(options, options.what)
+        return _alone(options, None) if found is None else _together(options, _parts(options, found))
+    if saved.alone and not options.shard:
+        return _alone(options, saved.parts[0].plan)
+    return _together(options, shard(saved.parts, options.shard, os.environ) if options.shard else saved.parts)
 
 
-def _one(options: argparse.Namespace) -> int:
-    plan, spec = _chosen(options)
-    _check(options, plan, spec)
+def _together(options: argparse.Namespace, parts: Sequence[Part]) -> int:
+    return _waves.apply(options, parts, _one, _healthy.ailing)
+
+
+def _parts(options: argparse.Namespace, found: Sequence[Member]) -> list[Part]:
+    """The specs of a fleet: each is planned when it is its turn, but now if the digest of all plans was named."""
+    from kxrecon.fleetfile import Part
+
+    if options.digest:
+        return _fleet.parts(_fleet.planned(options, found, lambda made: DONE))
+    return [Part(one.name, one.cluster, one.wave, one.files) for one in found]
+
+
+def _alone(options: argparse.Namespace, plan: Plan | None) -> int:
+    def check(made: Plan) -> None:
+        from kxrecon import hazards, lanes
+
+        if options.digest and options.digest.lower() != made.digest:
+            raise UsageError(f"this plan has the digest {made.digest}, not {options.digest}: nothing was done")
+        lanes.check(options.lane, made.actions)
+        complain(f"kxrecon: {one}" for one in hazards.idle(_in_lanes(options, made), options.allow))
+
+    return _one(options, plan, lambda ending: tell(options, ending), check)
+
+
+def _one(
+    options: argparse.Namespace,
+    reviewed: Plan | None,
+    told: Callable[[Ending], None],
+    check: Callable[[Plan], None] = lambda made: None,
+) -> int:
+    """Apply one plan: the one that was reviewed, or one made now from the specs that were named."""
+    plan, spec = _fresh(options) if reviewed is None else _still(options, reviewed)
+    check(plan)
+    _gate.check_hazards(_in_lanes(options, plan), spec, options.allow, force=options.force)
     stop = threading.Event()
 
     def lost() -> None:
@@ -86,25 +130,22 @@ def _one(options: argparse.Namespace) -> int:
         _lock.held(options.lock, spec, lost),
         planes(options, spec, spec.scope, read_only=False) as clients,
     ):
-        apply = _Apply(options, plan, spec, clients, stop)
+        apply = _Apply(options, plan, spec, clients, stop, told)
         return apply.gated(apply.run())
 
 
-def _chosen(options: argparse.Namespace) -> tuple[Plan, Spec]:
-    """The plan to apply, and its spec: saved, or made now from specs that were named."""
-    from kxrecon import planfile
+def _fresh(options: argparse.Namespace) -> tuple[Plan, Spec]:
+    spec = _flow.load(options, options.what)
+    return _flow.plan(options, spec), spec
+
+
+def _still(options: argparse.Namespace, plan: Plan) -> tuple[Plan, Spec]:
+    """A saved plan and its spec, which still has to be the one that it was made from."""
     from kxrecon.reassert import asked_for
 
-    saved = _plan_file(options.what)
-    if saved is None:
-        spec = _flow.load(options, options.what)
-        return _flow.plan(options, spec), spec
-    plan = planfile.load(saved)
     _gate.check_age(plan, datetime.now(UTC))
     _gate.check_wire(plan, wire_name(options))
-    options.variables = [f"{name}={value}" for name, value in plan.variables.items()] + [
-        pair for pair in options.variables if pair.partition("=")[0] not in plan.variables
-    ]
+    options.variables = _fleet.with_variables(options.variables, plan)
     spec = _flow.load(options, plan.spec_files)
     _gate.check_spec(plan, spec)
     # What is looked at again is what the plan was asked for.
@@ -122,27 +163,12 @@ def _lanes(options: argparse.Namespace, plan: Plan) -> list[str]:
     return list(options.lane or plan.lanes)
 
 
-def _plan_file(what: Sequence[str]) -> Path | None:
-    """The saved plan that the arguments mean; None if they are specs."""
-    plans = [one for one in what if one.endswith(".json")]
-    if plans and len(what) > 1:
-        raise UsageError("apply takes one plan, or specs, not both")
-    if not what:
-        return PLAN
-    return Path(plans[0]) if plans else None
+def _in_lanes(options: argparse.Namespace, plan: Plan) -> Plan:
+    """What of a plan is to be done now."""
+    from kxrecon.lanes import mine
 
-
-def _check(options: argparse.Namespace, plan: Plan, spec: Spec) -> None:
-    from kxrecon import hazards, lanes
-
-    if options.digest and options.digest.lower() != plan.digest:
-        raise UsageError(f"this plan has the digest {plan.digest}, not {options.digest}: nothing was done")
-    lanes.check(options.lane, plan.actions)
-    own = lanes.mine(plan.actions, options.lane)
-    reduced = replace(plan, actions=tuple(action for action in plan.actions if action.id in own))
-    if options.alone:
-        complain(f"kxrecon: {one}" for one in hazards.idle(reduced, options.allow))
-    _gate.check_hazards(reduced, spec, options.allow, force=options.force)
+    own = mine(plan.actions, options.lane)
+    return replace(plan, actions=tuple(action for action in plan.actions if action.id in own))
 
 
 class _Apply:
@@ -155,12 +181,13 @@ class _Apply:
         spec: Spec,
         clients: Any,
         stop: threading.Event | None = None,
+        told: Callable[[Ending], None] | None = None,
     ) -> None:
         from kxrecon.journal import Journal
         from kxrecon.lanes import mine
 
         self.stop = stop or threading.Event()
-
+        self.told = told or (lambda ending: tell(options, ending))
         self.options, self.plan, self.spec, self.clients = options, plan, spec, clients
         self.mine = mine(plan.actions, options.lane)
         self.quiet = options.json or options.markdown
@@ -202,7 +229,7 @@ class _Apply:
             return code if seen.healthy else FAILED
         finally:
             if self.quiet and self.ending is not None:
-                tell(self.options, self.ending)
+                self.told(self.ending)
 
     def _looked(self, outcomes: tuple[Outcome, ...], interrupted: bool) -> Ending:
         """What the cluster shows now; a second Ctrl-C, or a network that is gone, ends the looking, not the report."""
@@ -304,5 +331,5 @@ class _Apply:
             ending = replace(ending, ledger=self.book.end(ending.result, _ledger.actor()))
         self.ending = ending
         if not (self.quiet and _healthy.awaited(self.options, ending.code)):
-            tell(self.options, ending)
+            self.told(ending)
         return ending.code

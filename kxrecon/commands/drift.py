@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kxrecon.commands import _fleet, _flow, _ledger, _options
+from kxrecon.commands import _fleet, _flow, _gate, _ledger, _options, _saved
 from kxrecon.commands._exit import DONE, FAILED, PENDING
 from kxrecon.commands._files import JOURNAL, PLAN
 from kxrecon.commands._terminal import show, write
 from kxrecon.commands._wire import planes
 from kxrecon.errors import PlanError, UsageError
+from kxrecon.uncollected import uncollected
 
 if TYPE_CHECKING:
+    from kxrecon.commands._fleet import Clients
     from kxrecon.model import Finding
     from kxrecon.plan import Plan
     from kxrecon.spec import Spec
@@ -50,15 +53,25 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """0 if nothing differs, 2 if something does, 1 if that cannot be told because reads failed."""
     many = _fleet.fleet(options, options.specs)
+    saved = cache(lambda: _plans(options))
+
+    def look(each: argparse.Namespace, spec: Spec, clients: Clients) -> Plan:
+        found = _blamed(each, spec, clients) if each.blame else _flow.plan_over(each, spec, clients)[0]
+        return replace(found, findings=(*found.findings, *_told_by_a_plan(each, found, saved)))
+
     if many is not None:
-        for name in ("blame", "plan"):
-            if getattr(options, name):
-                raise UsageError(f"--{name} looks at one cluster: name one spec")
-        rows = _fleet.plans(options, many, _meaning, save=False, title="drift")
+        rows = _fleet.planned(options, many, _meaning, look)
+        _fleet.tell(options, rows, "drift")
         return _fleet.worst(row.code for row in rows)
     spec = _flow.load(options)
-    found = _blamed(options, spec) if options.blame else _flow.plan(options, spec)
-    found = replace(found, findings=(*found.findings, *_told_by_a_plan(options, found)))
+    _gate.check_cluster(spec)
+    with planes(options, spec, spec.scope, read_only=True) as clients, uncollected():
+        found = look(options, spec, clients)
+    _show(options, found)
+    return _meaning(found)
+
+
+def _show(options: argparse.Namespace, found: Plan) -> None:
     if options.json:
         from kxrecon.planfile import to_json
 
@@ -71,7 +84,6 @@ def run(options: argparse.Namespace) -> int:
         from kxrecon.report import text
 
         show(options, text.drift(found))
-    return _meaning(found)
 
 
 def _meaning(found: Plan) -> int:
@@ -82,37 +94,44 @@ def _meaning(found: Plan) -> int:
     return PENDING if found.blocked else DONE
 
 
-def _told_by_a_plan(options: argparse.Namespace, found: Plan) -> Sequence[Finding]:
-    """Drift or pending by the plan that was saved last, or by the one named, where no ledger told."""
-    if not found.actions or any(finding.kind in ("drift", "pending") for finding in found.findings):
-        return ()
-    from kxrecon import planfile
-    from kxrecon.journal import result_of
-    from kxrecon.origin import by_plan
-
+def _plans(options: argparse.Namespace) -> Sequence[Plan]:
+    """The plans that were saved last, or in the file named."""
     try:
-        saved = planfile.load(options.plan or PLAN)
+        parts = _saved.load(options.plan or PLAN).parts
     except PlanError:
         if options.plan:
             raise
         return ()
-    same = (saved.wire, saved.cluster_uri, saved.spec_name) == (found.wire, found.cluster_uri, found.spec_name)
-    if not same and options.plan:
-        raise UsageError(f"{options.plan} is a plan of {saved.spec_name} for {saved.cluster_uri} ({saved.wire})")
-    if not same:
+    return [part.plan for part in parts if part.plan]
+
+
+def _told_by_a_plan(options: argparse.Namespace, found: Plan, saved: Callable[[], Sequence[Plan]]) -> Sequence[Finding]:
+    """Drift or pending by the plan that was saved last, or by the one named, where no ledger told."""
+    if not found.actions or any(finding.kind in ("drift", "pending") for finding in found.findings):
         return ()
-    result = result_of(JOURNAL, saved.cluster_uri, saved.wire, saved.digest)
-    return list(by_plan(found, saved, applied=result == "done"))
+    from kxrecon.journal import result_of
+    from kxrecon.origin import by_plan
+
+    same = (found.wire, found.cluster_uri, found.spec_name)
+    for plan in saved():
+        if (plan.wire, plan.cluster_uri, plan.spec_name) == same:
+            result = result_of(JOURNAL, plan.cluster_uri, plan.wire, plan.digest)
+            return list(by_plan(found, plan, applied=result == "done"))
+    if options.plan:
+        others = (
+            ", ".join(f"{plan.spec_name} for {plan.cluster_uri} ({plan.wire})" for plan in saved()[:3]) or "nothing"
+        )
+        raise UsageError(f"{options.plan} is a plan of {others}, not of {found.spec_name} for {found.cluster_uri}")
+    return ()
 
 
-def _blamed(options: argparse.Namespace, spec: Spec) -> Plan:
+def _blamed(options: argparse.Namespace, spec: Spec, clients: Clients) -> Plan:
     """The plan with a note for each change: when, by whom and with which command it was last changed."""
     from kxrecon.planes.failures import masked
     from kxrecon.verify.blame import blame, database_of, journal
 
-    with planes(options, spec, spec.scope, read_only=True) as clients:
-        found, _ = _flow.plan_over(options, spec, clients)
-        refs = [ref for action in found.actions for ref in action.refs]
-        databases = sorted({name for ref in refs if (name := database_of(ref))})
-        answers = {journal(name): clients["kusto"].read(journal(name)) for name in databases}
+    found, _ = _flow.plan_over(options, spec, clients)
+    refs = [ref for action in found.actions for ref in action.refs]
+    databases = sorted({name for ref in refs if (name := database_of(ref))})
+    answers = {journal(name): clients["kusto"].read(journal(name)) for name in databases}
     return replace(found, findings=(*found.findings, *blame(refs, answers, masked)))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kxrecon.commands import _fleet, _flow, _gate, _html, _ledger, _onward, _options
+from kxrecon.commands import _fleet, _flow, _gate, _html, _ledger, _options, _saved
 from kxrecon.commands._exit import DONE, FAILED, PENDING
 from kxrecon.commands._files import PLAN
 from kxrecon.commands._terminal import show, write
@@ -16,6 +16,7 @@ from kxrecon.report.fleet import Row
 from kxrecon.report.lines import line
 
 if TYPE_CHECKING:
+    from kxrecon.fleet import Member
     from kxrecon.plan import Plan
 
 
@@ -28,10 +29,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     _html.arguments(parser)
     _fleet.arguments(parser)
     parser.add_argument(
-        "--out", type=Path, default=PLAN, metavar="FILE", help=f"where to save the plan (default {PLAN})"
+        "--out",
+        type=Path,
+        default=PLAN,
+        metavar="FILE",
+        help=f"where to save the plan, or the plans of a fleet as one (default {PLAN})",
     )
     parser.add_argument(
-        "--handover", type=Path, metavar="DIR", help="write what others have to run, one script for each owner"
+        "--handover",
+        type=Path,
+        metavar="DIR",
+        help="write what others have to run, one script for each owner; of several specs in a folder for each",
     )
     _options.adopt(parser)
     _options.server_check(parser)
@@ -42,14 +50,27 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Make the plan, save it, show it; a plan for each spec of a fleet."""
+    """Make the plan, save it, show it; a plan for each spec of a fleet, saved as one."""
     found = _fleet.fleet(options, options.specs)
-    if found is not None:
-        rows = _fleet.plans(options, found, lambda made: _meaning(options, made), save=True, title="plan")
-        if options.html:
-            _save(options, rows)
-        return _fleet.worst(row.code for row in rows)
-    return one(options)
+    return one(options) if found is None else _many(options, found)
+
+
+def _many(options: argparse.Namespace, found: Sequence[Member]) -> int:
+    from kxrecon import lanes
+
+    rows = _fleet.planned(options, found, lambda made: _meaning(options, made))
+    lanes.check(options.lane, [action for row in rows if row.plan for action in row.plan.actions])
+    document = _fleet.as_json(rows)
+    _saved.save(document, options.out)
+    written = _handed_over(options, {row.name: row.plan for row in rows if row.plan})
+    _fleet.tell(options, rows, "plan")
+    _tell_written(options, written)
+    if not (options.json or options.markdown):
+        pending = any(row.plan and row.plan.actions for row in rows)
+        show(options, [line(_next_step(options, pending=pending), "dim")])
+    if options.html:
+        _save(options, rows, _saved.command(options, document["digest"]))
+    return _fleet.worst(row.code for row in rows)
 
 
 def one(options: argparse.Namespace) -> int:
@@ -60,14 +81,13 @@ def one(options: argparse.Namespace) -> int:
     made = _flow.plan(options, spec)
     lanes.check(made.lanes, made.actions)
     planfile.save(made, options.out)
-    written = _hand_over(made, options.handover) if options.handover else ()
+    written = _handed_over(options, {"": made})
     _show(options, made)
-    if written and not (options.json or options.markdown):
-        show(options, [line(f"for others to run: {', '.join(written)}", "dim")])
+    _tell_written(options, written)
     code = _meaning(options, made)
     if options.html:
         row = Row("", made.cluster_uri, 0, code, made, refused=_gate.refusals(made, spec))
-        _save(options, [row], f"{_apply(options)} --digest {made.digest}")
+        _save(options, [row], _saved.command(options, made.digest))
     return code
 
 
@@ -76,7 +96,9 @@ def _save(options: argparse.Namespace, rows: Sequence[Row], apply: str = "") -> 
 
     files = tuple(dict.fromkeys(file for row in rows if row.plan for file in row.plan.spec_files))
     cluster = rows[0].cluster if len(rows) == 1 else ""
-    _html.save(options, page(rows, _html.heading(options, "plan", cluster, files), apply=apply))
+    _html.save(
+        options, page(list(map(_fleet.in_lanes, rows)), _html.heading(options, "plan", cluster, files), apply=apply)
+    )
 
 
 def _meaning(options: argparse.Namespace, made: Plan) -> int:
@@ -85,15 +107,26 @@ def _meaning(options: argparse.Namespace, made: Plan) -> int:
     return PENDING if made.actions and options.detailed_exitcode else DONE
 
 
-def _hand_over(made: Plan, folder: Path) -> list[str]:
-    """Write one script for each owner of what this pipeline may not write; the names of the files."""
+def _handed_over(options: argparse.Namespace, made: Mapping[str, Plan]) -> list[str]:
+    """Write one script for each owner of what this pipeline may not write, in a folder for each name of several specs;
+    the names of the files."""
     from kxrecon.files import write_public
     from kxrecon.handover import SAYS, scripts
 
-    found = scripts(made.findings)
-    for script in found:
-        write_public(folder / script.name, script.text, mark=SAYS, what=f"--handover {folder / script.name}")
-    return [str(folder / script.name) for script in found]
+    written: list[str] = []
+    short = _saved.short_names(list(made))
+    for name, plan in made.items() if options.handover else ():
+        folder: Path = options.handover / short[name]
+        for script in scripts(plan.findings):
+            path = folder / script.name
+            write_public(path, script.text, mark=SAYS, what=f"--handover {path}")
+            written.append(str(path))
+    return written
+
+
+def _tell_written(options: argparse.Namespace, written: Sequence[str]) -> None:
+    if written and not (options.json or options.markdown):
+        show(options, [line(f"for others to run: {', '.join(written)}", "dim")])
 
 
 def _blind(made: Plan) -> bool:
@@ -114,15 +147,8 @@ def _show(options: argparse.Namespace, made: Plan) -> None:
         from kxrecon.report import text
 
         show(options, text.plan(made, requests=not options.brief))
-        show(options, [line(_next_step(options, made), "dim")])
+        show(options, [line(_next_step(options, pending=bool(made.actions)), "dim")])
 
 
-def _next_step(options: argparse.Namespace, made: Plan) -> str:
-    go_on = f"; to do it: {_apply(options)}" if made.actions else ""
-    return f"saved to {options.out}{go_on}"
-
-
-def _apply(options: argparse.Namespace) -> str:
-    """The command line that applies the plan that was saved."""
-    argument = [] if options.out == PLAN else [str(options.out)]
-    return _onward.command("apply", argument, [], _onward.where(options))
+def _next_step(options: argparse.Namespace, *, pending: bool) -> str:
+    return f"saved to {options.out}" + (f"; to do it: {_saved.command(options)}" if pending else "")

@@ -25,7 +25,7 @@ NAMED = 6  # clusters that a heading names; the others are counted
 @dataclass(frozen=True, slots=True)
 class Row:
     """What became of one spec: its plan and what apply would be ``refused`` for, or the ``error`` that kept it from
-    one; ``skipped`` was not begun."""
+    one; ``skipped`` was not begun. ``done`` is how many of its actions were carried out, where that was asked for."""
 
     name: str
     cluster: str
@@ -35,13 +35,15 @@ class Row:
     error: str = ""
     skipped: bool = False
     refused: tuple[Refusal, ...] = ()
+    files: tuple[str, ...] = ()
+    done: int | None = None
 
     @property
     def result(self) -> str:
         """In a word or two."""
         if self.skipped:
             return "not begun"
-        return {0: "ok", 2: "pending"}.get(self.code, "failed")
+        return {0: "ok", 2: "pending", 130: "interrupted"}.get(self.code, "failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,21 +100,27 @@ def text(rows: Sequence[Row], title: str) -> Iterator[Line]:
     yield from summary(rows)
 
 
-def summary(rows: Sequence[Row]) -> Iterator[Line]:
-    """One line for each spec, and the errors."""
-    yield from table(COLUMNS, [cells(row) for row in rows])
+def summary(rows: Sequence[Row], *, done: bool = False) -> Iterator[Line]:
+    """One line for each spec, and the errors; with what was ``done`` of each plan."""
+    yield from table(columns(done=done), [cells(row, done=done) for row in rows])
     for row in rows:
         if row.error:
             yield line(f"{row.name}:", "warn")
             yield from wrapped(row.error, indent=4)
 
 
-def cells(row: Row) -> list[Any]:
-    """The row of a spec below COLUMNS."""
+def columns(*, done: bool = False) -> Sequence[str]:
+    """The heads of the table; with one for what was ``done``."""
+    return (*COLUMNS[:-1], "done", COLUMNS[-1]) if done else COLUMNS
+
+
+def cells(row: Row, *, done: bool = False) -> list[Any]:
+    """The row of a spec below ``columns``."""
     counts = view.counts(row.plan.actions) if row.plan else {}
     hazards = sum(len(action.hazards) for action in row.plan.actions) if row.plan else ""
     numbers = [counts.get(verb, 0) if row.plan else "" for verb in view.IN_TABLES]
-    return [row.name, row.wave, row.cluster, *numbers, hazards, row.result]
+    carried = ["" if row.done is None or row.plan is None else f"{row.done} of {len(row.plan.actions)}"] if done else []
+    return [row.name, row.wave, row.cluster, *numbers, hazards, *carried, row.result]
 
 
 def _changes(rows: Sequence[Row]) -> dict[tuple[str, ...], list[Change]]:
@@ -148,10 +156,8 @@ def listed(names: Sequence[str]) -> str:
 def markdown(rows: Sequence[Row], title: str) -> str:
     """The table, and the grouped changes behind folds, for a pull-request comment."""
     from kxrecon.report.lines import plain
-    from kxrecon.report.safe import visible
 
-    lines = [f"## kxrecon {title}: {len(rows)} specs", "", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
-    lines += [f"| {' | '.join(visible(str(cell)) for cell in cells(row))} |" for row in rows]
+    lines = list(_table(rows, title))
     for names, changes in _changes(rows).items():
         inside = plain(one for change in changes for one in change_lines(change))
         lines += [
@@ -163,6 +169,25 @@ def markdown(rows: Sequence[Row], title: str) -> str:
             "",
             "</details>",
         ]
+    return "\n".join([*lines, *_errors(rows)]) + "\n"
+
+
+def applied(rows: Sequence[Row], told: Sequence[str]) -> str:
+    """The table of an apply, the errors, and what became of each plan, for a pull-request comment."""
+    return "\n".join([*_table(rows, "apply", done=True), *_errors(rows), *(f"\n{one.rstrip()}" for one in told)]) + "\n"
+
+
+def _table(rows: Sequence[Row], title: str, *, done: bool = False) -> Iterator[str]:
+    from kxrecon.report.safe import visible
+
+    heads = columns(done=done)
+    yield from (f"## kxrecon {title}: {len(rows)} specs", "", f"| {' | '.join(heads)} |", "|---" * len(heads) + "|")
     for row in rows:
-        lines += ["", f"**{row.name}**: {visible(row.error)}"] if row.error else []
-    return "\n".join(lines) + "\n"
+        yield f"| {' | '.join(visible(str(cell)) for cell in cells(row, done=done))} |"
+
+
+def _errors(rows: Sequence[Row]) -> Iterator[str]:
+    from kxrecon.report.safe import visible
+
+    for row in rows:
+        yield from ("", f"**{row.name}**: {visible(row.error)}") if row.error else ()

@@ -27,12 +27,12 @@ def plan(plan: Plan, *, title: str = "kxrecon plan", limit: int = LIMIT) -> str:
     return _fitted(head, [*_findings(plan.findings), *map(_details, shown.actions), *told], limit)
 
 
-def outcomes(plan: Plan, results: Sequence[Outcome], verdict: str, *, limit: int = LIMIT) -> str:
-    """What an apply did, as a comment."""
+def outcomes(plan: Plan, results: Sequence[Outcome], verdict: str, *, about: str = "", limit: int = LIMIT) -> str:
+    """What an apply did, as a comment; ``about`` names one spec of several."""
     by_id = {action.id: action for action in plan.actions}
     head = "\n".join(
         (
-            "### kxrecon apply",
+            f"### kxrecon apply{f' {code(about)}' if about else ''}",
             "",
             f"{markdown(verdict)}",
             "",

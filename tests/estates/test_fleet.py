@@ -14,16 +14,7 @@ from kxrecon import cli
 from kxrecon.commands._fleet import plan_files
 from kxrecon.errors import UsageError
 from kxrecon.fleet import Member, members, shard
-
-QUICKSTART = (Path(__file__).parents[2] / "specs" / "quickstart.yaml").read_text()
-
-
-def member(name, *, wave=0, text=QUICKSTART):
-    Path("fleet").mkdir(exist_ok=True)
-    path = Path("fleet", f"{name}.yaml")
-    own = text.replace("https://telemetry.", f"https://{name}.").replace("clusters/telemetry", f"clusters/{name}")
-    path.write_text(own + f"wave: {wave}\n")
-    return str(path)
+from tests.estates.conftest import QUICKSTART, member, specs
 
 
 @pytest.fixture
@@ -35,10 +26,6 @@ def run(tmp_path, monkeypatch, call):
         return call(*argv, *([] if offline else ["--sandbox"]))
 
     return run
-
-
-def specs(out):
-    return {one["name"]: one for one in json.loads(out)["specs"]}
 
 
 def test_a_folder_is_planned_as_one_fleet(run):
