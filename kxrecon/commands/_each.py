@@ -33,22 +33,22 @@ class Looked:
 Look = Callable[[argparse.Namespace], Looked]
 
 
-def groups(options: argparse.Namespace) -> list[Sequence[str]]:
-    """The files of each spec that the command line means."""
-    if len(options.specs) == 1 and not Path(options.specs[0]).is_dir():
-        return [options.specs]  # the usual case imports nothing more, and is read once
+def several(options: argparse.Namespace) -> list[Sequence[str]] | None:
+    """The files of each spec that the command line means; None if it is one alone, which has no name in reports."""
+    if len(options.specs) == 1 and not options.shard and not Path(options.specs[0]).is_dir():
+        return None  # the usual case imports nothing more, and is read once
     from kxrecon.commands import _fleet
 
     found = _fleet.fleet(options, options.specs)
-    return [options.specs] if found is None else [member.files for member in found]
+    return None if found is None else [member.files for member in found]
 
 
 def each(options: argparse.Namespace, look: Look) -> int:
-    """Look at every spec that the command line means, and tell it: one alone as the verb tells it, several below
-    their names. KxreconError only where one alone is meant."""
-    found = groups(options)
-    if len(found) == 1:
-        looked = look(_of(options, found[0]))
+    """Look at every spec that the command line means, and tell it: one alone as the verb tells it, those of a fleet
+    below their names. KxreconError only where one alone is meant."""
+    found = several(options)
+    if found is None:
+        looked = look(options)
         _tell(options, looked)
         return looked.code
     from kxrecon.commands._fleet import worst

@@ -41,6 +41,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--resource-id", default="", metavar="ID", help="the ARM id of that cluster, for the links in ARM"
     )
     _options.surroundings(parser)
+    _options.shard(parser)
 
 
 def split(what: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -59,21 +60,21 @@ def each(options: argparse.Namespace, one: Ask[T]) -> list[Told[T]]:
     many = _fleet.fleet(options, specs) if specs and not options.cluster else None
     if many is not None:
         return _fleet.over(options, many, one)
-    spec, _ = load(options)
+    spec = load(options)
     with opened(options, spec) as clients:
         return [Told("", spec.scope.cluster_uri, one(options, spec, clients))]
 
 
-def load(options: argparse.Namespace) -> tuple[Spec, list[str]]:
-    """The spec that is meant, or an empty one around ``--cluster``; and the exports named."""
-    specs, exports = split(options.what)
+def load(options: argparse.Namespace) -> Spec:
+    """The spec that is meant, or an empty one around ``--cluster``."""
+    specs = split(options.what)[0]
     if options.cluster and specs:
         raise UsageError("--cluster is for exports without a spec: name one or the other")
     if specs:
-        return _flow.load(options, specs), exports
+        return _flow.load(options, specs)
     if not options.cluster:
         raise UsageError("which exports? name a spec, or a cluster with --cluster URI")
-    return _bare(options), exports
+    return _bare(options)
 
 
 def _bare(options: argparse.Namespace) -> Spec:
@@ -118,14 +119,18 @@ def apply_line(options: argparse.Namespace, spec: Spec) -> str:
     return _onward.command("apply", specs or spec.files, variables, _onward.where(options))
 
 
-def meant(known: Known, spec: Spec, exports: Sequence[str], *, everything: bool) -> list[str]:
-    """The labels of the exports to look at. UsageError for a name that is none."""
-    there = [subject.export.ref.label for subject in known.subjects()]
-    mine = {ref.label for ref in spec.desired.entities if ref.kind == "continuous_export"}
-    if not exports:
-        return there if everything or not spec.files else sorted(mine)
-    check(exports, there)
-    return list(exports)
+def meant(known: Known, spec: Spec, *, everything: bool) -> list[str]:
+    """The labels of the exports to look at where none is named."""
+    if everything or not spec.files:
+        return [subject.export.ref.label for subject in known.subjects()]
+    return sorted(ref.label for ref in spec.desired.entities if ref.kind == "continuous_export")
+
+
+def check_named(options: argparse.Namespace, found: Sequence[Known]) -> None:
+    """UsageError for an export that the command line names and that no cluster has; if none answered, nobody knows."""
+    if found:
+        there = [subject.export.ref.label for known in found for subject in known.subjects()]
+        check(split(options.what)[1], there)
 
 
 def check(exports: Sequence[str], there: Sequence[str]) -> None:

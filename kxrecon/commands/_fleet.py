@@ -37,14 +37,6 @@ Judge = Callable[["Plan"], int]
 Ask = Callable[[argparse.Namespace, "Spec", "Clients"], "Plan"]
 
 
-def arguments(parser: argparse.ArgumentParser, *, stop: bool = False) -> None:
-    """``--shard``, and ``--stop-on-failure`` for verbs that write."""
-    group = parser.add_argument_group("many clusters")
-    group.add_argument("--shard", metavar="I/N", help="only this share of the specs; auto in a Kubernetes Indexed Job")
-    if stop:
-        group.add_argument("--stop-on-failure", action="store_true", help="begin no other cluster after a failure")
-
-
 def fleet(options: argparse.Namespace, paths: Sequence[str]) -> list[Member] | None:
     """The specs that the command line means; None if it is one spec, which needs no fleet."""
     if len(paths) == 1 and not options.shard and not Path(paths[0]).is_dir():

@@ -11,8 +11,21 @@ from kxrecon.errors import UsageError
 
 def specs(parser: argparse.ArgumentParser, nargs: str = "+") -> None:
     """``SPEC…`` and the values of its variables."""
-    parser.add_argument("specs", nargs=nargs, metavar="SPEC", help="spec file; later ones are merged over earlier ones")
+    parser.add_argument(
+        "specs",
+        nargs=nargs,
+        metavar="SPEC",
+        help="spec files, or a folder of them; one that names no cluster is merged over the one before",
+    )
     variables(parser)
+
+
+def shard(parser: argparse.ArgumentParser, *, stop: bool = False) -> None:
+    """``--shard``, and ``--stop-on-failure`` for verbs that write."""
+    group = parser.add_argument_group("many clusters")
+    group.add_argument("--shard", metavar="I/N", help="only this share of the specs; auto in a Kubernetes Indexed Job")
+    if stop:
+        group.add_argument("--stop-on-failure", action="store_true", help="begin no other cluster after a failure")
 
 
 def variables(parser: argparse.ArgumentParser) -> None:

@@ -66,7 +66,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-wait", action="store_true", help="leave what waits for runs to a later apply, instead of waiting for them"
     )
-    _fleet.arguments(parser, stop=True)
+    _options.shard(parser, stop=True)
     _healthy.arguments(parser)
 
 

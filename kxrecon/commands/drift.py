@@ -31,7 +31,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     _options.surroundings(parser)
     _ledger.arguments(parser)
     _options.output(parser)
-    _fleet.arguments(parser)
+    _options.shard(parser)
     parser.add_argument(
         "--ignore",
         action="append",

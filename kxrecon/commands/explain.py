@@ -1,11 +1,10 @@
-"""``kxrecon explain SPEC EXPORT``: one export with everything that it needs, and whether it has it."""
+"""``kxrecon explain SPEC… EXPORT``: one export with everything that it needs, and whether it has it."""
 
 from __future__ import annotations
 
 import argparse
 
 from kxrecon.commands import _estate, graph
-from kxrecon.commands._exit import DONE
 from kxrecon.commands._terminal import show
 from kxrecon.errors import UsageError
 
@@ -17,13 +16,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """The tree, then every link with its evidence."""
+    """The tree, then every link with its evidence, of each cluster that has such an export."""
     from kxrecon.report import chains as report
+    from kxrecon.report import fleet
     from kxrecon.report import graph as drawing
     from kxrecon.report.lines import line
 
     if not _estate.split(options.what)[1]:
         raise UsageError("which export? kxrecon explain SPEC EXPORT")
-    drawn, found = graph.picture(options)
-    show(options, [*drawing.tree(drawn), line(), *report.text(found, whole=True)])
-    return DONE
+    found = graph.drawn(options)
+    there = [one for one in found if one.answer is None or one.answer.chains]
+    show(
+        options,
+        fleet.each(there, lambda one: [*drawing.tree(one.picture), line(), *report.text(one.chains, whole=True)]),
+    )
+    return graph.code(found)

@@ -1,16 +1,22 @@
-"""``kxrecon graph SPEC``: what exports read, write and run as, with the verdict of each link."""
+"""``kxrecon graph SPEC…``: what exports read, write and run as, with the verdict of each link."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kxrecon.commands import _estate
-from kxrecon.commands._exit import DONE
-from kxrecon.commands._terminal import show, write
+from kxrecon.commands._exit import DONE, FAILED
+from kxrecon.commands._terminal import complain, show, write
+from kxrecon.report.fleet import Told
 
 if TYPE_CHECKING:
+    from kxrecon.commands._fleet import Clients
+    from kxrecon.spec import Spec
     from kxrecon.verdicts import Chain, Picture
+    from kxrecon.verify import Known
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,31 +29,51 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-color", action="store_true", help="no colour (also NO_COLOR in the environment)")
 
 
-def run(options: argparse.Namespace) -> int:
-    """Draw; 0 whatever the verdicts: ``verify`` judges."""
-    from kxrecon.report import graph
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """The picture of one cluster's exports that are meant, and their chains."""
 
-    drawn, _ = picture(options)
+    picture: Picture
+    chains: Sequence[Chain]
+
+
+def run(options: argparse.Namespace) -> int:
+    """Draw; 0 whatever the verdicts: ``verify`` judges. 1 if a cluster of several cannot be asked."""
+    from kxrecon.report import fleet, graph
+
+    found = drawn(options)
+    named = [(f"{one.name} {one.cluster}" if one.name else "", one.answer.picture) for one in found if one.answer]
     if options.svg:
         from kxrecon.report.svg import svg
 
-        write(svg(drawn, "what exports read, write and run as"))
+        write(svg(named, "what exports read, write and run as"))
     elif options.mermaid or options.dot:
-        write(graph.mermaid(drawn) if options.mermaid else graph.dot(drawn))
+        write(graph.mermaid(named) if options.mermaid else graph.dot(named))
     else:
-        show(options, graph.tree(drawn))
-    return DONE
+        show(options, fleet.each(found, lambda one: graph.tree(one.picture)))
+        return code(found)
+    complain(f"{one.name}: {one.error}" for one in found if one.error)
+    return code(found)
 
 
-def picture(options: argparse.Namespace) -> tuple[Picture, list[Chain]]:
-    """The picture of the exports that the command line means, and their chains."""
+def drawn(options: argparse.Namespace) -> list[Told[Drawn]]:
+    """What the command line means, of each cluster. UsageError for an export that none of them has."""
+    found = _estate.each(options, _drawn)
+    _estate.check_named(options, [one.answer[1] for one in found if one.answer])
+    return [Told(one.name, one.cluster, one.answer[0] if one.answer else None, one.error) for one in found]
+
+
+def code(found: Sequence[Told[Drawn]]) -> int:
+    """1 if a cluster of several could not be asked."""
+    return FAILED if any(one.answer is None for one in found) else DONE
+
+
+def _drawn(options: argparse.Namespace, spec: Spec, clients: Clients) -> tuple[Drawn, Known]:
     from kxrecon.verify import chain
     from kxrecon.verify.picture import picture
 
-    spec, exports = _estate.load(options)
-    with _estate.opened(options, spec) as clients:
-        known = _estate.survey(options, spec, clients)
-    labels = set(_estate.meant(known, spec, exports, everything=options.all))
+    known = _estate.survey(options, spec, clients)
+    labels = set(_estate.split(options.what)[1] or _estate.meant(known, spec, everything=options.all))
     subjects = [one for one in known.subjects() if {one.export.ref.label, one.name} & labels]
     chains = [chain(one) for one in subjects]
-    return picture(zip(subjects, chains, strict=True)), chains
+    return Drawn(picture(zip(subjects, chains, strict=True)), chains), known

@@ -13,7 +13,7 @@ from kxrecon.errors import UsageError
 def arguments(parser: argparse.ArgumentParser) -> None:
     """A spec, where, output."""
     _options.specs(parser)
-    parser.set_defaults(shard=None)
+    _options.shard(parser)
     _options.surroundings(parser)
     _options.output(parser, markdown=False)
     _ledger.arguments(parser)

@@ -31,7 +31,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--strict", action="store_true", help="exit 1 for warnings too")
     parser.add_argument("--connected", action="store_true", help="read what is there first; writes nothing")
     _options.server_check(parser)
-    parser.set_defaults(shard=None)
+    _options.shard(parser)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Specs, whether to ask, where, output."""
     _options.specs(parser)
-    parser.set_defaults(shard=None)
+    _options.shard(parser)
     parser.add_argument("--check", action="store_true", help="ask each service whether you have them")
     _options.surroundings(parser)
     _options.output(parser, markdown=False)

@@ -27,7 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     _ledger.arguments(parser)
     _options.output(parser)
     _html.arguments(parser)
-    _fleet.arguments(parser)
+    _options.shard(parser)
     parser.add_argument(
         "--out",
         type=Path,

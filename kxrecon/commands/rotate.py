@@ -8,13 +8,14 @@ from difflib import unified_diff
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kxrecon.commands import _flow, _html, _onward, _options, _specfile, plan
+from kxrecon.commands import _fleet, _flow, _html, _onward, _options, _specfile, plan
 from kxrecon.commands._exit import DONE
 from kxrecon.commands._files import PLAN
 from kxrecon.commands._options import variable_values
 from kxrecon.commands._terminal import show, write
 from kxrecon.commands._wire import planes
 from kxrecon.errors import UsageError
+from kxrecon.report.fleet import listed
 from kxrecon.report.lines import Style, line
 
 if TYPE_CHECKING:
@@ -67,11 +68,25 @@ def _common(parser: argparse.ArgumentParser) -> None:
     _options.surroundings(parser)
     parser.add_argument("--no-color", action="store_true", help="no colour (also NO_COLOR in the environment)")
     parser.set_defaults(json=False, markdown=False, out=PLAN, handover=None, brief=True, detailed_exitcode=False)
+    parser.set_defaults(shard=None)
 
 
 def run(options: argparse.Namespace) -> int:
     """Edit the last of the spec's files, show what was edited, and what apply would do."""
+    options.specs = _one_spec(options)
     return _done(options) if options.what == "done" else _begun(options)
+
+
+def _one_spec(options: argparse.Namespace) -> list[str]:
+    """The files of the spec that is meant. UsageError for several: what takes the place of one environment's identity
+    or target is seldom what shall take that of another's."""
+    found = _fleet.fleet(options, options.specs)
+    if found is None:
+        return list(options.specs)
+    if len(found) > 1:
+        names = listed([member.files[-1] for member in found])
+        raise UsageError(f"rotate edits one spec, and these are {len(found)}: name one of {names}")
+    return list(found[0].files)
 
 
 def _begun(options: argparse.Namespace) -> int:

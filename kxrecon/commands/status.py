@@ -33,7 +33,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--watch", nargs="?", type=_seconds, const=30, metavar="SECONDS", help="again and again (default 30)"
     )
     _html.arguments(parser)
-    _fleet.arguments(parser)
     parser.add_argument("--artifacts", action="store_true", help="count the files and records of the last days")
     parser.add_argument(
         "--days", type=_seconds, default=3, metavar="N", help="days to look back (default 3, at most 14)"

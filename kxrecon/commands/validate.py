@@ -23,21 +23,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Specs, variables, output."""
     _options.specs(parser)
     _options.output(parser, markdown=False)
-    parser.set_defaults(shard=None)
+    _options.shard(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """0 if each spec can be planned and nothing is known that the service refuses, 1 if one has errors."""
-    told = [_Verdict(files, *_judged(options, files)) for files in _each.groups(options)]
+    several = _each.several(options)
+    told = [_Verdict(files, *_judged(options, files)) for files in ([options.specs] if several is None else several)]
     if options.json:
         records = [one.record() for one in told]
-        several = {"valid": all(one["valid"] for one in records), "specs": records}
-        write(json.dumps(several if len(told) > 1 else records[0], indent=2) + "\n")
+        together = {"valid": all(one["valid"] for one in records), "specs": records}
+        write(json.dumps(records[0] if several is None else together, indent=2) + "\n")
     else:
         for one in told:
             show(options, report.text(one.problems, one.entities, one.files))
             if one.entities is None:
-                named = f"{', '.join(one.files)}: " if len(told) > 1 else ""
+                named = "" if several is None else f"{', '.join(one.files)}: "
                 sys.stderr.write(f"kxrecon: {named}{report.count(one.problems)}\n")
     return FAILED if any(one.entities is None for one in told) else DONE
 

@@ -24,7 +24,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     _estate.arguments(parser)
     _options.output(parser)
     _html.arguments(parser)
-    _fleet.arguments(parser)
     parser.add_argument("--whole", action="store_true", help="every link, those of healthy exports too")
     parser.add_argument("--strict", action="store_true", help="exit 1 also if a link is unknown")
 
@@ -52,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
     from kxrecon.report.fleet import documents, each
 
     found = _estate.each(options, _proof)
-    _check(options, found)
+    _estate.check_named(options, [one.answer.known for one in found if one.answer])
     if options.json:
         told = documents(found, lambda one: report.document(one.chains))
         write(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
@@ -70,15 +69,8 @@ def _proof(options: argparse.Namespace, spec: Spec, clients: _fleet.Clients) -> 
     from kxrecon.verify import chains
 
     known = _estate.survey(options, spec, clients)
-    labels = _estate.split(options.what)[1] or _estate.meant(known, spec, [], everything=options.all)
+    labels = _estate.split(options.what)[1] or _estate.meant(known, spec, everything=options.all)
     return Proof(spec, known, chains(known, labels) if labels else [])
-
-
-def _check(options: argparse.Namespace, found: Sequence[Told[Proof]]) -> None:
-    proofs = [one.answer for one in found if one.answer is not None]
-    if proofs:
-        there = [subject.export.ref.label for proof in proofs for subject in proof.known.subjects()]
-        _estate.check(_estate.split(options.what)[1], there)
 
 
 def _save(options: argparse.Namespace, found: Sequence[Told[Proof]]) -> None:

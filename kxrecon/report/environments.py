@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from kxrecon.environments import Sides
 from kxrecon.model import Change
 from kxrecon.report import plan_view as view
-from kxrecon.report.lines import Line, line
+from kxrecon.report.lines import Line, line, wrapped
+from kxrecon.report.table import table
 from kxrecon.report.text import change_lines
 from kxrecon.report.values import value
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two specs of one name in two folders: what differs, or the ``error`` that keeps them from being compared; a side
+    where there is none is empty."""
+
+    name: str
+    first: str
+    second: str
+    sides: Sides | None = None
+    error: str = ""
+
+    @property
+    def result(self) -> str:
+        """In a word or two."""
+        if not self.first or not self.second:
+            return "only in the second" if self.second else "only in the first"
+        if self.sides is None:
+            return "failed"
+        return "differs" if self.sides.changes else "equal"
+
 
 WORDS = {"create": "only in the second", "delete": "only in the first", "update": "differs"}
 
@@ -35,6 +59,38 @@ def _summary(sides: Sides) -> str:
     words = {**WORDS, "update": "differs" if counted["update"] == 1 else "differ"}
     parts = [f"{number} {words[verb]}" for verb, number in counted.items() if number]
     return ", ".join([*parts, f"{sides.equal} equal"]) + "."
+
+
+def pairs(found: Sequence[Pair]) -> Iterator[Line]:
+    """The differences of each pair that has some, then a table of all, then the errors."""
+    for pair in found:
+        if pair.sides is not None and pair.sides.changes:
+            yield line(pair.name, "bold")
+            yield from text(pair.sides, pair.first, pair.second)
+            yield line()
+    yield from table(("spec", *WORDS.values(), "equal", "result"), [_cells(pair) for pair in found])
+    for pair in found:
+        if pair.error:
+            yield line(f"{pair.name}:", "warn")
+            yield from wrapped(pair.error, indent=4)
+
+
+def _cells(pair: Pair) -> list[Any]:
+    if pair.sides is None:
+        return [pair.name, *[""] * (len(WORDS) + 1), pair.result]
+    counted = [sum(change.verb == verb for change in pair.sides.changes) for verb in WORDS]
+    return [pair.name, *counted, pair.sides.equal, pair.result]
+
+
+def pairs_as_json(found: Sequence[Pair]) -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        "specs": [
+            {"name": one.name, "first": one.first or None, "second": one.second or None, "error": one.error or None}
+            | (as_json(one.sides) if one.sides else {})
+            for one in found
+        ]
+    }
 
 
 def as_json(sides: Sides) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from kxrecon.report.chains import GLYPHS, STYLES
 from kxrecon.report.lines import Line, line
@@ -59,20 +59,32 @@ def _branches(
             yield from _branches(other, picture, nodes, [], deeper, above | {node.id})
 
 
-def mermaid(picture: Picture) -> str:
-    """A flowchart; broken links are red, unknown ones dashed."""
-    ids = {node.id: f"n{number}" for number, node in enumerate(picture.nodes)}
+Named = Sequence[tuple[str, Picture]]  # pictures of several clusters with their names; one alone has none
+
+
+def mermaid(pictures: Named) -> str:
+    """A flowchart; broken links are red, unknown ones dashed. Several pictures are one flowchart, each in its frame."""
     lines = ["flowchart LR"]
+    edges: list[Edge] = []
+    for frame, (name, picture) in enumerate(pictures):
+        lines += [f'  subgraph s{frame}["{_mermaid(name)}"]'] if name else []
+        lines += _in_mermaid(picture, f"s{frame}n" if name else "n")
+        lines += ["  end"] if name else []
+        edges += picture.edges
+    for number, edge in enumerate(edges):
+        lines.append(f"  linkStyle {number} stroke:{_COLOURS[edge.verdict]}")
+    return "\n".join(lines) + "\n"
+
+
+def _in_mermaid(picture: Picture, prefix: str) -> Iterator[str]:
+    ids = {node.id: f"{prefix}{number}" for number, node in enumerate(picture.nodes)}
     for node in picture.nodes:
         opening, closing = _SHAPES[node.kind]
-        lines.append(f'  {ids[node.id]}{opening}"{_mermaid(f"{node.kind}: {node.label}")}"{closing}')
+        yield f'  {ids[node.id]}{opening}"{_mermaid(f"{node.kind}: {node.label}")}"{closing}'
     for edge in picture.edges:
         arrow = "-.->" if edge.verdict == "unknown" else "-->"
         said = _mermaid(f"{GLYPHS[edge.verdict]} {edge.label}")
-        lines.append(f'  {ids[edge.source]} {arrow}|"{said}"| {ids[edge.target]}')
-    for number, edge in enumerate(picture.edges):
-        lines.append(f"  linkStyle {number} stroke:{_COLOURS[edge.verdict]}")
-    return "\n".join(lines) + "\n"
+        yield f'  {ids[edge.source]} {arrow}|"{said}"| {ids[edge.target]}'
 
 
 def _mermaid(text: str) -> str:
@@ -80,20 +92,25 @@ def _mermaid(text: str) -> str:
     return re.sub(r"[^\w \-./:✓✗?]", lambda found: f"#{ord(found[0])};", visible(text))
 
 
-def dot(picture: Picture) -> str:
-    """A digraph for Graphviz: ``kxrecon graph --dot SPEC | dot -Tsvg``."""
-    ids = {node.id: f"n{number}" for number, node in enumerate(picture.nodes)}
+def dot(pictures: Named) -> str:
+    """A digraph for Graphviz: ``kxrecon graph --dot SPEC | dot -Tsvg``. Several pictures are clusters of one."""
     lines = ["digraph kxrecon {", "  rankdir=LR;", '  node [fontname="sans-serif"]; edge [fontname="sans-serif"];']
+    for frame, (name, picture) in enumerate(pictures):
+        lines += [f"  subgraph cluster_{frame} {{", f"  label={_quoted(name)};"] if name else []
+        lines += _in_dot(picture, f"s{frame}n" if name else "n")
+        lines += ["  }"] if name else []
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def _in_dot(picture: Picture, prefix: str) -> Iterator[str]:
+    ids = {node.id: f"{prefix}{number}" for number, node in enumerate(picture.nodes)}
     for node in picture.nodes:
-        lines.append(
-            f"  {ids[node.id]} [label={_quoted(node.label)}, tooltip={_quoted(node.kind)}, shape={_DOT[node.kind]}];"
-        )
+        yield f"  {ids[node.id]} [label={_quoted(node.label)}, tooltip={_quoted(node.kind)}, shape={_DOT[node.kind]}];"
     for edge in picture.edges:
         style = ", style=dashed" if edge.verdict == "unknown" else ", penwidth=3" if edge.verdict == "broken" else ""
         label = _quoted(f"{GLYPHS[edge.verdict]} {edge.label}")
         colour = _COLOURS[edge.verdict]
-        lines.append(f'  {ids[edge.source]} -> {ids[edge.target]} [label={label}, color="{colour}"{style}];')
-    return "\n".join([*lines, "}"]) + "\n"
+        yield f'  {ids[edge.source]} -> {ids[edge.target]} [label={label}, color="{colour}"{style}];'
 
 
 def _quoted(text: str) -> str:

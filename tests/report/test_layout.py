@@ -106,7 +106,7 @@ def test_a_picture_of_one_export_has_all_its_labels(down):
 
 def test_the_drawing_is_a_file_of_its_own_whatever_the_names():
     drawn = picture(NASTY, {**SAID, "policy": "broken"}, tables=1, databases=1)
-    tree = ElementTree.fromstring(svg(drawn, "the chain of " + NASTY))
+    tree = ElementTree.fromstring(svg([("", drawn)], "the chain of " + NASTY))
     texts = [element.text for element in tree.iter("{http://www.w3.org/2000/svg}text")]
     assert "✗ runs as" in texts
     assert "the chain of" in tree.find("{http://www.w3.org/2000/svg}title").text

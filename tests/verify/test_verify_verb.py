@@ -81,10 +81,10 @@ def test_graph_speaks_mermaid_and_dot(estate, run):
 def test_hostile_names_stay_text_in_pictures():
     nodes = (Node("a", "table", '"]; click n0 "javascript:x" <b>'), Node("b", "export", 'x\\"];\n--> evil'))
     picture = Picture(nodes, (Edge("a", "b", "read by", "unknown"),))
-    drawn = graph.mermaid(picture)
+    drawn = graph.mermaid([("", picture)])
     assert drawn.count("\n") == 5 and "<b>" not in drawn and 'click n0 "' not in drawn
-    lines = graph.dot(picture).splitlines()
-    assert len(lines) == 7 and r"label=\"" not in graph.dot(picture)
+    lines = graph.dot([("", picture)]).splitlines()
+    assert len(lines) == 7 and r"label=\"" not in graph.dot([("", picture)])
 
 
 def questions(estate):
