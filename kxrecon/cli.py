@@ -29,7 +29,7 @@ VERBS: Mapping[str, str] = {
     "validate": "check specs without a network: every problem, each with its place",
     "render": "print the merged spec",
     "plan": "show what would change, in order, and save it",
-    "apply": "apply the plan last saved, a plan file, or a spec",
+    "apply": "apply what was planned last, saved plans, or specs",
     "drift": "tell whether the cluster still is what the spec says; writes nothing",
     "history": "who applied which plan, when, with what result: from the spec's ledger",
     "lint": "prove what can be proved of the exports offline, with stable codes",

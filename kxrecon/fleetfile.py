@@ -74,8 +74,11 @@ def parts_of(document: Any, path: Path) -> list[Part]:
 
 def _part(one: Any, path: Path) -> Part:
     plan = None if one["plan"] is None else planfile.plan_of(one["plan"], path)
+    error = str(one["error"] or "")
+    if plan is None and not error:
+        raise planfile.edited(path)  # it would be planned now, and applied without anybody having seen that
     files = tuple(str(file) for file in one["files"])
-    return Part(str(one["name"]), str(one["cluster"]), int(one["wave"]), files, plan, str(one["error"] or ""))
+    return Part(str(one["name"]), str(one["cluster"]), int(one["wave"]), files, plan, error)
 
 
 def part_of(plan: Plan) -> Part:

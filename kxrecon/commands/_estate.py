@@ -68,6 +68,8 @@ def each(options: argparse.Namespace, one: Ask[T]) -> list[Told[T]]:
 def load(options: argparse.Namespace) -> Spec:
     """The spec that is meant, or an empty one around ``--cluster``."""
     specs = split(options.what)[0]
+    if options.shard and not specs:
+        raise UsageError("--shard is a share of specs: name some")
     if options.cluster and specs:
         raise UsageError("--cluster is for exports without a spec: name one or the other")
     if specs:

@@ -128,6 +128,12 @@ def test_every_edit_of_the_plans_of_a_fleet_is_refused(fleet):
         edit(other)
         with pytest.raises(PlanError):
             fleetfile.parts_of(other, PLAN)
+    member("west", text=QUICKSTART.replace("dataFormat: parquet", "dataFormat: parkett"))
+    fleet("plan", "fleet")
+    unplanned = json.loads(PLAN.read_text())
+    unplanned["specs"][1]["error"] = None
+    with pytest.raises(PlanError, match="changed after it was saved"):
+        fleetfile.parts_of(unplanned, PLAN)
     with pytest.raises(PlanError, match="the plans of a fleet"):
         planfile.load(PLAN)
 
