@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kxrecon import cli
-from kxrecon.commands._fleet import plan_files
+from kxrecon.commands._saved import short_names
 from kxrecon.errors import UsageError
 from kxrecon.fleet import Member, members, shard
 from tests.estates.conftest import QUICKSTART, member, specs
@@ -194,7 +194,7 @@ def test_one_name_on_two_clusters_is_told_apart_in_plan_files_report_and_summary
     code, out, err = run("plan", "eu", "us")
     assert code == 0, err
     assert "on eu/prod.yaml, us/prod.yaml\n" in out
-    assert [line.split()[:2] for line in out.splitlines()[-2:]] == [["eu/prod.yaml", "0"], ["us/prod.yaml", "1"]]
+    assert [line.split()[:2] for line in out.splitlines()[-3:-1]] == [["eu/prod.yaml", "0"], ["us/prod.yaml", "1"]]
     saved = {one.name: json.loads(one.read_text())["cluster_uri"] for one in Path(".kxrecon/plans").iterdir()}
     assert saved == {
         "eu-prod.json": "https://east.westeurope.kusto.windows.net",
@@ -205,10 +205,10 @@ def test_one_name_on_two_clusters_is_told_apart_in_plan_files_report_and_summary
     assert code == 0 and "eu/prod.yaml" in out and "us/prod.yaml" in out
 
 
-def test_plan_files_of_different_specs_are_never_one():
+def test_files_of_different_specs_are_never_one():
     names = ["prod", "a/b-c.yaml", "a-b/c.yaml", "../x/y.yml", "/x/y.yaml"]
-    assert len(set(plan_files(names).values())) == len(names)
-    assert plan_files(names)["prod"].name == "prod.json"
+    assert len(set(short_names(names).values())) == len(names)
+    assert short_names(names)["prod"] == "prod"
 
 
 def test_files_without_a_cluster_are_merged_over_the_one_before(run):
