@@ -36,7 +36,7 @@ class Pair:
         return "differs" if self.sides.changes else "equal"
 
 
-WORDS = {"create": "only in the second", "delete": "only in the first", "update": "differs"}
+WORDS = {"delete": "only in the first", "create": "only in the second", "update": "differs"}
 
 
 def text(sides: Sides, first: str, second: str) -> Iterator[Line]:
