@@ -119,11 +119,11 @@ _RENDERED: list[Mutation] = [
     *_in(
         "kinds/kusto/database_role.py",
         (GRAMMAR, CASES, LINKS),
-        ("principals are not separated", '            yield ", "\n', '            yield " "\n'),
+        ("a principal is set, not added", "'drop' if gone else 'add'", "'drop' if gone else 'set'"),
         (
             "the note stands before the principals",
-            '{role} (", principals, f"){note}")',
-            '{role}{note} (", principals, ")")',
+            '{role} (", principal, f"){note}")',
+            '{role}{note} (", principal, ")")',
         ),
         ("roles of the cluster count as the database's", 'if role.startswith("All"):', 'if role.startswith("Every"):'),
     ),
