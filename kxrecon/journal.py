@@ -107,19 +107,13 @@ def history(path: Path, cluster_uri: str, wire: str) -> History:
     )
 
 
-def result_of(path: Path, cluster_uri: str, wire: str, digest: str) -> str | None:
-    """How the last apply of a plan ended (``done``, ``failed`` …); None if there was none, or it did not end."""
-    result: str | None = None
-    mine = False
+def last_begun(path: Path, cluster_uri: str, wire: str) -> tuple[datetime, str] | None:
+    """When the last apply on a cluster began to write, and the digest of its plan; None if there was none."""
+    found: tuple[datetime, str] | None = None
     for line in _lines(path):
-        if line.get("cluster") != cluster_uri or line.get("wire") != wire:
-            continue
-        if line["event"] == "run-began":
-            mine = line.get("plan") == digest
-            result = None if mine else result
-        elif line["event"] == "run-ended" and mine:
-            result, mine = str(line.get("result")), False
-    return result
+        if (line.get("cluster"), line.get("wire"), line["event"]) == (cluster_uri, wire, "run-began"):
+            found = datetime.fromisoformat(str(line["time"])), str(line.get("plan"))
+    return found
 
 
 def _positions(line: Mapping[str, Any]) -> Iterator[Position]:

@@ -1,20 +1,24 @@
-"""Drift or pending, told by a plan that was saved earlier: as much as it shows, where no ledger knows better.
+"""Drift or pending by plans of earlier days: as much as they show, where no ledger knows better.
 
-A plan is a witness of one moment. What it did not plan was then as the spec said; what it planned was not yet, unless
-it was applied. Of a spec that changed since then it knows only the entities that it planned itself.
+The plan that was applied last, and after which the cluster was what the spec says, is a witness of both sides: where
+what the spec asks for is the same as then, the cluster moved. A plan that was only saved saw one side at one moment:
+what it did not plan was then as the spec said, what it planned was as it had read it. Which side a difference that it
+planned came from, it does not know.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from kxrecon.model import Action, Change, Entity, Finding, Ref
+from kxrecon.diff import compare
+from kxrecon.model import Action, Change, Entity, Finding, Ref, Value
 from kxrecon.plan import Plan, fingerprint
 from kxrecon.tagged import canonical
 
 Side = Literal["drift", "pending"]
+UNSURE = ("unknown", "handover", "blocked", "unverifiable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,41 +39,66 @@ def changes(actions: Iterable[Action]) -> dict[Ref, Change]:
     return found
 
 
-def by_plan(now: Plan, saved: Plan, applied: bool) -> Iterator[Finding]:
-    """A finding for each difference of ``now`` whose origin a saved plan of the same spec and cluster shows.
-    ``applied``: its actions were carried out, all of them."""
-    before = changes(saved.actions)
-    unsure = {one.ref for one in saved.findings if one.kind in ("unknown", "handover", "blocked", "unverifiable")}
+def by_plans(now: Plan, applied: Plan | None, saved: Plan | None) -> Iterator[Finding]:
+    """A finding for each difference of ``now`` whose origin is shown by a plan of the same spec and cluster: by the one
+    ``applied`` last, if it converged and no other apply began since; else by one that was ``saved`` after that."""
     for ref, change in changes(now.actions).items():
-        planned = before.get(ref)
-        if planned is not None:
-            origins = _planned(change, planned, saved, applied)
-        elif saved.spec_digest == now.spec_digest and ref not in unsure:
-            origins = [
-                Origin("drift", f"was as the spec says when the plan of {_when(saved)} was made, and no longer is")
-            ]
-        else:
-            continue
+        origins = _by_applied(now, change, applied) if applied is not None else []
+        if not origins and saved is not None:
+            origins = _by_saved(now, change, saved)
         yield from (Finding(one.side, ref, one.message) for one in origins)
 
 
-def _planned(change: Change, planned: Change, saved: Plan, applied: bool) -> list[Origin]:
-    """The origin of what the saved plan was to write."""
-    same = _fields(change.desired) == _fields(planned.desired)
-    if applied:
-        if same:
-            return [
-                Origin("drift", f"was as the spec says when the plan of {_when(saved)} was applied, and no longer is")
-            ]
-        return [Origin("pending", f"changed in the spec since the plan of {_when(saved)} was applied")]
-    found = [Origin("pending", f"planned on {_when(saved)}, not applied yet")]
-    if fingerprint(change.observed) != fingerprint(planned.observed):
-        found.insert(0, Origin("drift", f"changed on the cluster since the plan of {_when(saved)}"))
+def _by_applied(now: Plan, change: Change, applied: Plan) -> list[Origin]:
+    planned = changes(applied.actions).get(change.ref)
+    gone = Origin("drift", f"was as the spec says when the plan of {_when(applied)} was applied, and no longer is")
+    if planned is None:
+        return [gone] if _was_equal(change.ref, now, applied) else []
+    names = _names(change)
+    pending = _stated(planned.desired, names) != _stated(change.desired, names)
+    if not pending:
+        return [gone]
+    found = [Origin("pending", f"changed in the spec since the plan of {_when(applied)} was applied")]
+    if _moved(planned.desired, change.observed, names):
+        found.insert(0, Origin("drift", f"changed on the cluster since the plan of {_when(applied)} was applied"))
     return found
 
 
-def _fields(entity: Entity | None) -> bytes:
-    return b"" if entity is None else canonical(dict(entity.fields))
+def _by_saved(now: Plan, change: Change, saved: Plan) -> list[Origin]:
+    planned = changes(saved.actions).get(change.ref)
+    if planned is None:
+        same = _was_equal(change.ref, now, saved)
+        told = f"was as the spec says when the plan of {_when(saved)} was made, and no longer is"
+        return [Origin("drift", told)] if same else []
+    if fingerprint(change.observed) == fingerprint(planned.observed):
+        return []
+    return [Origin("drift", f"changed on the cluster since the plan of {_when(saved)} was made")]
+
+
+def _was_equal(ref: Ref, now: Plan, then: Plan) -> bool:
+    """Whether a ref that an earlier plan did not write was as the spec of today says."""
+    unsure = any(one.ref == ref for one in then.findings if one.kind in UNSURE)
+    return then.spec_digest == now.spec_digest and not unsure
+
+
+def _names(change: Change) -> list[str]:
+    """The fields that differ; all that the spec states of what is to be created."""
+    if change.fields:
+        return sorted({part.field.split("[")[0].split(".")[0] for part in change.fields})
+    return sorted(change.entity.fields)
+
+
+def _stated(entity: Entity | None, names: Iterable[str]) -> bytes:
+    fields: Mapping[str, Value] = {} if entity is None else entity.fields
+    return b"" if entity is None else canonical({name: fields[name] for name in names if name in fields})
+
+
+def _moved(then: Entity | None, seen: Entity | None, names: Iterable[str]) -> bool:
+    """Whether the cluster shows something else than an apply had made of it, as far as it is shown."""
+    if then is None or seen is None:
+        return (then is None) != (seen is None)
+    both = [name for name in names if name in then.fields and name in seen.fields]
+    return any(compare(then.fields[name], seen.fields[name]) == "changed" for name in both)
 
 
 def _when(plan: Plan) -> str:

@@ -68,6 +68,12 @@ class Ending:
         return left and not any(_failed(one) for one in self.outcomes)
 
     @property
+    def converged(self) -> bool:
+        """A fresh read shows what the spec says, as far as it is ours and can be seen."""
+        whole = self.after is not None and not self.after.actions and not self.unseen
+        return whole and not self.interrupted and not any(_failed(one) for one in self.outcomes)
+
+    @property
     def _lanes(self) -> str:
         """In which other lanes something has to be done first."""
         told = {one.message.partition(FOR_LANE)[2] for one in self.outcomes if one.result == "waiting"} - {""}

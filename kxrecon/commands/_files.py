@@ -6,6 +6,7 @@ from pathlib import Path
 
 STATE = Path(".kxrecon")
 PLAN = STATE / "plan.json"
+APPLIED = STATE / "applied"
 JOURNAL = STATE / "journal.jsonl"
 LEDGER = STATE / "ledger.jsonl"
 SANDBOX = STATE / "sandbox.db"

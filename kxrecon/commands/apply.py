@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from kxrecon.commands import _fleet, _flow, _gate, _healthy, _ledger, _lock, _options, _saved, _waves
+from kxrecon.commands import _fleet, _flow, _gate, _healthy, _ledger, _lock, _options, _saved, _waves, _witness
 from kxrecon.commands._applied import Ending, tell, worst, wrong
 from kxrecon.commands._exit import DONE, FAILED
 from kxrecon.commands._files import JOURNAL, PLAN
@@ -278,6 +278,7 @@ class _Apply:
             self._begin(self.book)
         try:
             self.journal.begin(self.plan)
+            _witness.forget(self.plan)
         except OSError as error:
             raise ApplyError(f"the journal cannot be written, so nothing was done: {why(error)}") from error
         with self._waiter(scope, progress) as waiter:
@@ -329,6 +330,8 @@ class _Apply:
     def _finish(self, ending: Ending) -> int:
         if self.book is not None:
             ending = replace(ending, ledger=self.book.end(ending.result, _ledger.actor()))
+        if ending.converged:
+            _witness.remember(self.plan)
         self.ending = ending
         if not (self.quiet and _healthy.awaited(self.options, ending.code)):
             self.told(ending)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kxrecon.commands import _fleet, _flow, _gate, _ledger, _options, _saved
+from kxrecon.commands import _fleet, _flow, _gate, _ledger, _options, _saved, _witness
 from kxrecon.commands._exit import DONE, FAILED, PENDING
-from kxrecon.commands._files import JOURNAL, PLAN
+from kxrecon.commands._files import PLAN
 from kxrecon.commands._terminal import show, write
 from kxrecon.commands._wire import planes
 from kxrecon.errors import PlanError, UsageError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kxrecon.commands._fleet import Clients
     from kxrecon.model import Finding
     from kxrecon.plan import Plan
+    from kxrecon.scope import Scope
     from kxrecon.spec import Spec
 
 
@@ -43,7 +44,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--plan",
         type=Path,
         metavar="FILE",
-        help=f"the saved plan that tells drift from pending where there is no ledger (default {PLAN})",
+        help=f"a saved plan that tells drift from pending where there is no ledger (default: the plan that was applied "
+        f"last, and {PLAN})",
     )
     parser.add_argument(
         "--blame", action="store_true", help="say who changed it last, from the database's journal (admins only)"
@@ -56,8 +58,9 @@ def run(options: argparse.Namespace) -> int:
     saved = cache(lambda: _plans(options))
 
     def look(each: argparse.Namespace, spec: Spec, clients: Clients) -> Plan:
-        found = _blamed(each, spec, clients) if each.blame else _flow.plan_over(each, spec, clients)[0]
-        return replace(found, findings=(*found.findings, *_told_by_a_plan(each, found, saved)))
+        found, seen = _flow.plan_over(each, spec, clients)
+        blamed = _blamed(found, seen.scope, clients) if each.blame else ()
+        return replace(found, findings=(*found.findings, *blamed, *_told_by_plans(each, found, saved)))
 
     if many is not None:
         rows = _fleet.planned(options, many, _meaning, look)
@@ -105,33 +108,27 @@ def _plans(options: argparse.Namespace) -> Sequence[Plan]:
     return [part.plan for part in parts if part.plan]
 
 
-def _told_by_a_plan(options: argparse.Namespace, found: Plan, saved: Callable[[], Sequence[Plan]]) -> Sequence[Finding]:
-    """Drift or pending by the plan that was saved last, or by the one named, where no ledger told."""
+def _told_by_plans(options: argparse.Namespace, found: Plan, saved: Callable[[], Sequence[Plan]]) -> Sequence[Finding]:
+    """Drift or pending by the plan that was applied last, and the one that was saved last or named, where no ledger
+    told."""
     if not found.actions or any(finding.kind in ("drift", "pending") for finding in found.findings):
         return ()
-    from kxrecon.journal import result_of
-    from kxrecon.origin import by_plan
-
-    same = (found.wire, found.cluster_uri, found.spec_name)
-    for plan in saved():
-        if (plan.wire, plan.cluster_uri, plan.spec_name) == same:
-            result = result_of(JOURNAL, plan.cluster_uri, plan.wire, plan.digest)
-            return list(by_plan(found, plan, applied=result == "done"))
-    if options.plan:
+    mine = next((plan for plan in saved() if _witness.same(plan, found)), None)
+    if options.plan and mine is None:
         others = (
             ", ".join(f"{plan.spec_name} for {plan.cluster_uri} ({plan.wire})" for plan in saved()[:3]) or "nothing"
         )
         raise UsageError(f"{options.plan} is a plan of {others}, not of {found.spec_name} for {found.cluster_uri}")
-    return ()
+    return _witness.told(found, mine)
 
 
-def _blamed(options: argparse.Namespace, spec: Spec, clients: Clients) -> Plan:
-    """The plan with a note for each change: when, by whom and with which command it was last changed."""
+def _blamed(found: Plan, scope: Scope, clients: Clients) -> Iterable[Finding]:
+    """A note for each change: when, by whom and with which command it was last changed."""
+    from kxrecon.origin import changes
     from kxrecon.planes.failures import masked
     from kxrecon.verify.blame import blame, database_of, journal
 
-    found, _ = _flow.plan_over(options, spec, clients)
-    refs = [ref for action in found.actions for ref in action.refs]
-    databases = sorted({name for ref in refs if (name := database_of(ref))})
+    differing = changes(found.actions)
+    databases = sorted({name for ref in differing if (name := database_of(ref))})
     answers = {journal(name): clients["kusto"].read(journal(name)) for name in databases}
-    return replace(found, findings=(*found.findings, *blame(refs, answers, masked)))
+    return blame(differing.values(), answers, scope, masked)

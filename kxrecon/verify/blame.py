@@ -1,7 +1,7 @@
-"""Who changed it: the newest entry of the database's journal for each thing that differs.
+"""Who changed it: the newest entry of the database's journal about each thing that differs.
 
 (".show database DB journal", learn.microsoft.com, Journal management: only metadata, and only for admins of the
-database. An entry whose client request id starts with ``kxrecon;`` was sent by an apply.)
+database; others see their own entries. An entry whose client request id starts with ``kxrecon;`` was sent by an apply.)
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from kxrecon.kql import identifier
-from kxrecon.model import Answers, Failure, Finding, Read, Ref, Table
+from kxrecon.model import Answers, Change, Failure, Finding, Read, Ref, Table
+from kxrecon.scope import Scope
+from kxrecon.verify.entries import about, explains
 
 OWN = "kxrecon;"
 _NAMED = frozenset({"table", "function", "external_table", "continuous_export"})
@@ -30,10 +32,10 @@ def database_of(ref: Ref) -> str | None:
     return None
 
 
-def blame(refs: Iterable[Ref], answers: Answers, mask: Callable[[str], str]) -> Iterator[Finding]:
-    """A note for each ref that the journal speaks of; one for each journal that could not be read."""
+def blame(changes: Iterable[Change], answers: Answers, scope: Scope, mask: Callable[[str], str]) -> Iterator[Finding]:
+    """A note for each change that the journal speaks of; one for each journal that could not be read."""
     unread: set[str] = set()
-    for ref in dict.fromkeys(refs):
+    for ref, change in {change.ref: change for change in changes}.items():
         database = database_of(ref)
         answer = answers.get(journal(database)) if database else None
         if isinstance(answer, Failure) and database not in unread:
@@ -41,33 +43,35 @@ def blame(refs: Iterable[Ref], answers: Answers, mask: Callable[[str], str]) -> 
             yield Finding(
                 "note", None, f"the journal of {database} could not be read ({answer.reason}: {answer.message})"
             )
-        row = _newest(ref, answer) if isinstance(answer, Table) else None
-        if row is not None:
-            yield Finding("note", ref, _said(row, mask))
+        told = _told(change, answer, scope, mask) if isinstance(answer, Table) else ""
+        if told:
+            yield Finding("note", ref, told)
 
 
-def _newest(ref: Ref, answer: Table) -> Mapping[str, Any] | None:
+def _told(change: Change, answer: Table, scope: Scope, mask: Callable[[str], str]) -> str:
+    """When, by whom and with which command; or why that cannot be told; empty if no entry speaks of it."""
     lowered = [{key.lower(): value for key, value in row.items()} for row in answer.records()]
-    mine = [row for row in lowered if _is_about(ref, row)]
-    return max(mine, key=lambda row: str(row.get("eventtimestamp") or ""), default=None)
-
-
-def _is_about(ref: Ref, row: Mapping[str, Any]) -> bool:
-    event, command = str(row.get("event") or ""), str(row.get("changecommand") or "").lower()
-    if ref.kind in _NAMED:
-        names = {str(row.get("entityname") or ""), str(row.get("updatedentityname") or "")}
-        return ref.name[1] in names and ref.kind.replace("_", "-").upper() in event.upper().replace("_", "-")
-    if ref.kind == "database_role":
-        return "PRINCIPALS" in event.upper() and ref.name[1] in command
-    return "POLICY" in event.upper() and "managed_identity" in command
+    for row in sorted(lowered, key=lambda row: str(row.get("eventtimestamp") or ""), reverse=True):
+        match = about(change, row, scope)
+        if match == "yes" and explains(change, row):
+            return f"last changed {_said(row, mask)}"
+        if match == "yes":
+            seen = "is not there" if change.observed is None else "is there"
+            return (
+                f"who changed it last cannot be told: it {seen}, and the newest entry about it that is shown "
+                f"is {_said(row, mask)} (only admins of the database see those of others)"
+            )
+        if match == "maybe" and explains(change, row):
+            return f"who changed it last cannot be told: it may have been {_said(row, mask)}"
+    return ""
 
 
 def _said(row: Mapping[str, Any], mask: Callable[[str], str]) -> str:
-    """``changed 2026-… by …: DROP-EXTERNAL-TABLE with .drop …``"""
+    """``2026-… by …: DROP-EXTERNAL-TABLE with .drop …``"""
     when = str(row.get("eventtimestamp") or "")[:19].replace("T", " ")
     client = str(row.get("clientrequestid") or "")
     who = str(row.get("user") or "") or str(row.get("principal") or "somebody")
     by = f"kxrecon (run {client.split(';')[1]}), as {who}" if client.startswith(OWN) else who
     command = " ".join(mask(str(row.get("changecommand") or "")).split())
     short = command if len(command) <= 160 else command[:159] + "…"
-    return f"last changed {when}Z by {by}: {row.get('event')}" + (f" with {short}" if short else "")
+    return f"{when}Z by {by}: {row.get('event')}" + (f" with {short}" if short else "")

@@ -86,6 +86,27 @@ def test_apply_and_drift_of_a_fleet_have_one_exit_code(run):
     assert {name: one["result"] for name, one in specs(out).items()} == {"east": "ok", "west": "pending"}
 
 
+def by_hand(run, name, command):
+    where = ["--cluster", f"https://{name}.westeurope.kusto.windows.net", "--database", "Telemetry"]
+    assert cli.main(["sandbox", "kql", *where, command]) == 0
+    run("schema")
+
+
+def test_drift_of_a_fleet_tells_who_moved_and_who_did_it(run):
+    for name in ("east", "west"):
+        member(name)
+    assert run("plan", "fleet")[0] == 0
+    assert run("apply", "fleet", "--yes")[0] == 0
+    by_hand(run, "west", ".drop continuous-export ArchiveEvents")
+    code, out, _ = run("drift", "fleet", "--blame")
+    assert code == 2 and "Drift: changed on the cluster" in out and "Pending" not in out
+    assert "DROP-CONTINUOUS-EXPORT with .drop continuous-export ArchiveEvents" in out
+    assert run("plan", "fleet")[0] == 0
+    _, out, _ = run("drift", "fleet", "--json")
+    kinds = {name: {one["kind"] for one in spec["plan"]["findings"]} for name, spec in specs(out).items()}
+    assert "drift" in kinds["west"] and not {"drift", "pending"} & kinds["east"]
+
+
 def test_what_is_wrong_with_one_is_said_of_that_one(run):
     member("east")
     member("west", text=QUICKSTART.replace("dataFormat: parquet", "dataFormat: parkett"))

@@ -9,6 +9,7 @@ import pytest
 from kxrecon import planfile
 from kxrecon.errors import UsageError
 from kxrecon.ignoring import Ignore, parse
+from kxrecon.sandbox.forecast import Event, Rule
 from kxrecon.sandbox.store import Store
 
 JOB, EVENTS = "Telemetry/Job", "Telemetry/Events"
@@ -112,30 +113,60 @@ def test_people_read_it(team):
 # ---- without a ledger
 
 
-@pytest.mark.parametrize("team", [None], indirect=True)
-def test_the_plan_that_was_saved_last_tells_it_as_far_as_it_can(team):
+def without_a_ledger(test):
+    return pytest.mark.parametrize("team", [None], indirect=True)(test)
+
+
+@without_a_ledger
+def test_a_plan_that_was_only_saved_shows_no_side(team):
     edit(team, 10)
-    assert team.run("plan").code == 0
-    assert origins(team)[JOB] == ["pending"], "planned, not applied"
-    assert team.run("apply", "--yes", "--reassert").code == 0  # by specs: the saved plan was not applied
+    team.plan()
+    assert origins(team) == {}, "nothing was applied: who is to say"
+    team.apply("--reassert")
+    alter(team, 5)
+    assert origins(team) == {JOB: ["drift"]}
+    team.plan()
+    assert origins(team) == {JOB: ["drift"]}, "somebody looked at a plan: that moved nothing"
+    edit(team, 20)
+    team.plan()
+    assert origins(team) == {JOB: ["drift", "pending"]}
+    alter(team, 10)
+    assert origins(team) == {JOB: ["pending"]}
+
+
+@without_a_ledger
+def test_what_a_saved_plan_saw_is_told_where_nothing_was_applied_here(team):
+    team.apply()
+    (applied,) = (team.sandbox.folder / ".kxrecon" / "applied").iterdir()
+    applied.unlink()
+    (team.sandbox.folder / ".kxrecon" / "journal.jsonl").unlink()
     team.plan()
     alter(team, 5)
-    assert origins(team) == {JOB: ["drift"]}, "nothing was to do when the plan was saved"
-    edit(team, 20)
-    assert origins(team) == {}, "the spec changed, and the plan knows nothing of this export"
-    assert team.run("plan").code == 0
-    assert origins(team) == {JOB: ["pending"]}
+    assert origins(team) == {JOB: ["drift"]}, "it was as the spec says when the plan was made"
+    team.plan()
+    assert origins(team) == {}, "the plan would mend it, and shows no side"
     alter(team, 7)
-    assert origins(team) == {JOB: ["drift", "pending"]}
-    assert team.run("plan").code == 0
-    assert team.sandbox.run("apply", "--yes").code == 0
+    assert origins(team) == {JOB: ["drift"]}, "not as the plan saw it"
+
+
+@without_a_ledger
+def test_an_apply_by_a_plan_or_a_spec_is_remembered_and_one_that_does_not_end_well_is_no_witness(team):
+    edit(team, 20)
+    team.plan()
+    assert team.sandbox.run("apply", "--yes", "--reassert").code == 0
     alter(team, 7)
     assert origins(team) == {JOB: ["drift"]}, "the plan was applied"
     edit(team, 30)
-    assert origins(team) == {JOB: ["pending"]}
+    assert origins(team) == {JOB: ["drift", "pending"]}
+    team.apply()
+    team.sandbox.weather(Rule(Event("refused", message="no"), ".create-or-alter continuous-export", chance=1))
+    edit(team, 40)
+    assert team.run("apply", "--yes").code == 1
+    team.sandbox.weather()
+    assert origins(team) == {}
 
 
-@pytest.mark.parametrize("team", [None], indirect=True)
+@without_a_ledger
 def test_a_plan_of_something_else_tells_nothing_and_one_that_was_named_is_refused(team, tmp_path):
     team.run("plan")
     saved = tmp_path / "saved.json"
@@ -148,7 +179,8 @@ def test_a_plan_of_something_else_tells_nothing_and_one_that_was_named_is_refuse
     assert told.code == 1 and "is a plan of ours for" in told.text
     told = team.run("drift", "--plan", str(tmp_path / "none.json"))
     assert told.code == 1 and "no plan is saved" in told.text
-    (team.sandbox.folder / ".kxrecon" / "plan.json").write_text("{")
+    for path in (team.sandbox.folder / ".kxrecon").rglob("*.json"):
+        path.write_text("{")
     assert origins(team) == {}
 
 
@@ -235,6 +267,13 @@ def test_paths_end_where_an_entity_ends(text, expected):
 def test_a_path_or_a_reason_that_is_missing_is_refused(text, words):
     with pytest.raises(UsageError, match=words):
         parse(text, {"D/T"})
+
+
+def test_an_entity_that_neither_side_has_is_refused(team):
+    told = team.run("drift", "--ignore", "Telemetry/Nobody=gone")
+    assert (
+        told.code == 1 and "--ignore Telemetry/Nobody: neither the spec nor the cluster has such an entity" in told.text
+    )
 
 
 def test_a_saved_plan_can_hold_what_drift_finds(team, tmp_path):
