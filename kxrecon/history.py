@@ -38,12 +38,13 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """From ``since`` to ``until``, oldest first."""
+    """From ``since`` to ``until``, oldest first. ``size``: the bytes of all files, where the service tells them."""
 
     since: datetime
     until: datetime
     runs: tuple[Files, ...] = ()
     failures: tuple[Failed, ...] = ()
+    size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def waits(history: History, interval: float, last_good: datetime | None, *, alar
     good = sorted({*known, *([last_good] if last_good else [])})
     failed = [one.when for one in history.failures]
     if not good and failed:
-        good = [history.since - step]  # when the last good one was is not told, so it is late since before
+        good = [failed[0] - step]  # when the last good one was is not told; it may not have been there before
     found = []
     for one, other in pairwise([*good, history.until]):
         if other - one > step + step + GRACE:

@@ -27,16 +27,16 @@ def findings(desired: State, observed: State, paused: frozenset[Ref]) -> Iterato
             yield Finding("note", ref, "is disabled by an apply of ours that did not end: it is enabled again")
             continue
         reading = observed.readings.get(ref)
-        cause = _cause(reading.values if reading else {})
+        cause = why(reading.values if reading else {})
         remedy = _ENABLE if "isDisabled" not in entity.fields else ""
         yield Finding("stopped", ref, f"is disabled, and the spec does not say so: {cause}", remedy)
 
 
-def _cause(values: Mapping[str, Value]) -> str:
+def why(values: Mapping[str, Value]) -> str:
     """What failures and journal prove: a week of failures without a run that succeeded, or somebody's command."""
-    given_up = _given_up(values)
-    if given_up:
-        return given_up
+    service = given_up(values)
+    if service:
+        return service
     by = values.get("disabledBy")
     when = _time(values.get("disabledAt"))
     told = f"{by} disabled it on {when:%Y-%m-%d %H:%M}Z by {values.get('disabledWith')}" if by and when else ""
@@ -46,7 +46,7 @@ def _cause(values: Mapping[str, Value]) -> str:
     return (told or "cause unknown") + late
 
 
-def _given_up(values: Mapping[str, Value]) -> str:
+def given_up(values: Mapping[str, Value]) -> str:
     """That the service did it, as far as a week of failures proves it; else empty."""
     failure, success = _time(values.get("lastFailure")), _time(values.get("lastSuccess"))
     first = success or _time(values.get("firstFailure"))

@@ -196,7 +196,10 @@ def ailing(options: argparse.Namespace) -> str:
     spec = _flow.load(options, options.what)
     with planes(options, spec, spec.scope, read_only=True) as clients:
         found = status(spec.scope, spec.desired, clients, workers=options.max_parallel).alarming
-    told = ", ".join(f"{one.export} is {one.state}" + (f" ({one.message})" if one.message else "") for one in found)
+    whys = {one.export: one.why or one.message for one in found}
+    told = ", ".join(
+        f"{one.export} is {one.state}" + (f" ({why})" if (why := whys[one.export]) else "") for one in found
+    )
     return f"not healthy, so the next wave is not begun: {told}" if told else ""
 
 

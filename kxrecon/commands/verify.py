@@ -41,7 +41,7 @@ class Proof:
         from kxrecon.verify.picture import picture
 
         subjects = {one.export.ref.label: one for one in self.known.subjects()}
-        return [(one, picture([(subjects[one.export], one)])) for one in self.chains]
+        return [(one, picture([(subjects[one.export], one)] if one.export in subjects else [])) for one in self.chains]
 
 
 def run(options: argparse.Namespace) -> int:
@@ -67,10 +67,13 @@ def run(options: argparse.Namespace) -> int:
 def _proof(options: argparse.Namespace, spec: Spec, clients: _fleet.Clients) -> Proof:
     """The chains of one cluster's exports: of the spec, of the cluster with --all, or those named."""
     from kxrecon.verify import chains
+    from kxrecon.verify.chain import hidden
 
     known = _estate.survey(options, spec, clients)
-    labels = _estate.split(options.what)[1] or _estate.meant(known, spec, everything=options.all)
-    return Proof(spec, known, chains(known, labels) if labels else [])
+    named = _estate.split(options.what)[1]
+    labels = named or _estate.meant(known, spec, everything=options.all)
+    unseen = hidden(known) if not named and (options.all or not spec.files) else []
+    return Proof(spec, known, [*(chains(known, labels) if labels else ()), *unseen])
 
 
 def _save(options: argparse.Namespace, found: Sequence[Told[Proof]]) -> None:

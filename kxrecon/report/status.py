@@ -16,6 +16,7 @@ STYLES: Mapping[State, Style] = {
     "new": "",
     "late": "warn",
     "failing": "remove",
+    "auto-disabled": "remove",
     "disabled": "remove",
     "disabled-by-spec": "dim",
     "missing": "remove",
@@ -27,13 +28,14 @@ HEAD = ("export", "state", "last run", "result", "exported up to", "every", "ove
 def text(status: Status) -> Iterator[Line]:
     """One line an export, those that need somebody first, then what the service says of them."""
     exports = sorted(status.exports, key=lambda one: (one.state not in ALARMS, one.export))
-    head = HEAD if all(one.files is None for one in exports) else (*HEAD, "files", "records")
-    rows = [_row(one, len(head) > len(HEAD)) for one in exports]
+    counts = _counts(exports)
+    head = (*HEAD, *counts)
+    rows = [_row(one, counts) for one in exports]
     widths = [max([len(name), *(len(row[at]) for row in rows)]) for at, name in enumerate(head)]
     yield _line(head, widths, "bold")
     for one, row in zip(exports, rows, strict=True):
         yield _line(row, widths, STYLES[one.state])
-        for said in (one.message, one.untold):
+        for said in (one.why, one.message, one.untold):
             if said:
                 yield line(said, "dim", indent=4)
     yield line(_summary(status), "bold")
@@ -48,14 +50,24 @@ def _line(cells: tuple[str, ...], widths: list[int], style: Style) -> Line:
     )
 
 
-def _row(one: Health, artifacts: bool) -> tuple[str, ...]:
+def _counts(exports: Sequence[Health]) -> Mapping[str, Callable[[Health], int | None]]:
+    """The columns of what runs wrote, those that anything is known of."""
+    columns: Mapping[str, Callable[[Health], int | None]] = {
+        "files": lambda one: one.files,
+        "records": lambda one: one.records,
+        "bytes": lambda one: one.size,
+    }
+    return {name: of for name, of in columns.items() if any(of(one) is not None for one in exports)}
+
+
+def _row(one: Health, counts: Mapping[str, Callable[[Health], int | None]]) -> tuple[str, ...]:
     failures = ", ".join(f"{number} {kind}" for kind, number in sorted(one.failures.items()))
     cells = (
         *(one.export, one.state, moment(one.last_run), one.result or "-", moment(one.exported_to)),
         *(span(one.interval), span(one.lateness), failures or "-"),
     )
-    counted = ["?" if number is None else str(number) for number in (one.files, one.records)]
-    return (*cells, *counted) if artifacts else cells
+    numbers = [of(one) for of in counts.values()]
+    return (*cells, *("?" if number is None else str(number) for number in numbers))
 
 
 def moment(when: datetime | None) -> str:
@@ -73,7 +85,8 @@ def span(seconds: float) -> str:
 
 
 def _summary(status: Status) -> str:
-    ill = len(status.alarming)
+    ill, unread = len(status.alarming), len(status.unread)
+    unseen = f", {unread} not readable" if unread else ""
     capacity = status.capacity
     room = (
         f"capacity not known ({capacity.why})"
@@ -81,7 +94,7 @@ def _summary(status: Status) -> str:
         else f"{capacity.consumed} of {capacity.total} slots in use"
     )
     plural = "" if len(status.exports) == 1 else "s"
-    return f"{len(status.exports)} export{plural}, {ill or 'none'} to look after; {room}."
+    return f"{len(status.exports)} export{plural}, {ill or 'none'} to look after{unseen}; {room}."
 
 
 def document(status: Status) -> dict[str, Any]:
@@ -91,16 +104,20 @@ def document(status: Status) -> dict[str, Any]:
             "export": one.export,
             "state": one.state,
             "alarming": one.state in ALARMS,
+            "healthy": one.healthy,
             "enabled": one.enabled,
             "intervalSeconds": one.interval,
+            "enabledSince": one.since.isoformat() if one.since else None,
             "lastRun": one.last_run.isoformat() if one.last_run else None,
             "lastResult": one.result or None,
             "exportedTo": one.exported_to.isoformat() if one.exported_to else None,
             "latenessSeconds": one.lateness,
             "failures": dict(one.failures),
+            "why": one.why or None,
             "message": one.message or None,
             "files": one.files,
             "records": one.records,
+            "bytes": one.size,
             "untold": one.untold or None,
         }
         for one in status.exports
@@ -115,17 +132,34 @@ def document(status: Status) -> dict[str, Any]:
 
 
 _METRICS: tuple[tuple[str, str, Callable[[Health], float | None]], ...] = (
-    ("healthy", "1 if nobody has to look after the export", lambda one: float(one.state not in ALARMS)),
-    ("enabled", "1 if the export is enabled", lambda one: float(one.enabled)),
-    ("interval_seconds", "Time between runs", lambda one: one.interval),
-    ("lateness_seconds", "Time by which a run is overdue", lambda one: one.lateness),
+    ("readable", "0 if the cluster did not tell how the export is", lambda one: float(one.readable)),
+    ("healthy", "1 if nobody has to look after the export; none if not known", lambda one: _number(one.healthy)),
+    ("enabled", "1 if the export is enabled", lambda one: float(one.enabled) if _seen(one) else None),
+    ("interval_seconds", "Time between runs", lambda one: one.interval if _seen(one) else None),
+    (
+        "lateness_seconds",
+        "Time by which a run is overdue",
+        lambda one: one.lateness if _seen(one) and one.healthy is not None else None,
+    ),
     ("last_run_timestamp_seconds", "When it ran last", lambda one: one.last_run.timestamp() if one.last_run else None),
     (
         "exported_to_timestamp_seconds",
         "Records ingested before are exported",
         lambda one: one.exported_to.timestamp() if one.exported_to else None,
     ),
+    ("recent_files", "Files written in the days looked back on", lambda one: _number(one.files)),
+    ("recent_records", "Records in these files", lambda one: _number(one.records)),
+    ("recent_bytes", "Bytes of these files", lambda one: _number(one.size)),
 )
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _seen(one: Health) -> bool:
+    """Whether there is an export that has a state at all."""
+    return one.state not in ("missing", "unknown")
 
 
 def open_metrics(found: Sequence[Status]) -> str:

@@ -10,11 +10,12 @@ from typing import Any
 from kxrecon import kql
 from kxrecon.errors import MALFORMED
 from kxrecon.model import Ref
+from kxrecon.report.status import moment, span
 from kxrecon.report.values import value
 from kxrecon.verdicts import Chain, Fix, Link, broken, holds, unknown
-from kxrecon.verify import at_sql, at_storage, content, fixes, on_cluster
+from kxrecon.verify import at_sql, at_storage, content, first_run, fixes, on_cluster, reads
 from kxrecon.verify.callouts import callouts
-from kxrecon.verify.known import Known, Subject
+from kxrecon.verify.known import EXPORT, Known, Subject
 
 Judge = Callable[[Subject], Link]
 AtTarget = Callable[[Subject, Mapping[str, Any]], Link]
@@ -48,6 +49,17 @@ def chains(known: Known, labels: Iterable[str] = ()) -> list[Chain]:
     ]
     rank = {"broken": 0, "unknown": 1, "holds": 2}
     return sorted(found, key=lambda one: (rank[one.verdict], one.export))
+
+
+def hidden(known: Known) -> list[Chain]:
+    """One chain of one link for each database whose exports could not be listed: nobody knows what is in there."""
+    there = {subject.database for subject in known.subjects()}
+    gaps = {gap.prefix[0]: gap.failure for gap in known.observed.gaps if gap.kind == EXPORT}
+    return [
+        Chain(f"{name}/*", (replace(unknown(f"could not be read ({fixes.words(failure)})"), name="job"),))
+        for name, failure in sorted(gaps.items())
+        if name not in there and failure.reason != "absent"
+    ]
 
 
 def chain(subject: Subject) -> Chain:
@@ -120,7 +132,25 @@ def run(subject: Subject) -> Link:
         return unknown("not reached: no such export is seen")
     last = reading.values.get("lastRunTime")
     if not last:
-        return holds("it has not run yet")
+        return _first_run(subject)
     if subject.failure:
         return unknown(f"the last run, at {last}, failed: {subject.failure}")
     return holds(f"the last run, at {last}, succeeded")
+
+
+def _first_run(subject: Subject) -> Link:
+    """An export that never ran proves nothing, until it should have."""
+    if subject.export.fields.get("isDisabled"):
+        return holds("it has not run yet: it is disabled")
+    known = subject.known
+    began, clock = reads.enabled_since(known.answers, known.observed.readings[subject.export.ref])
+    interval = (subject.export.fields.get("intervalBetweenRuns") or 0) / kql.SECOND
+    odd = span(first_run.odd_after(interval))
+    if began is None or clock is None:
+        return unknown(f"it has not run yet, and since when it is enabled is not known: more than {odd} would be odd")
+    told = (
+        f"it is enabled since {moment(began)} ({span((clock - began).total_seconds())}), and due every {span(interval)}"
+    )
+    if first_run.overdue(began, interval, clock):
+        return unknown(f"it never ran: {told}")
+    return holds(f"it has not run yet: {told}")

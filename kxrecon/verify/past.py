@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from kxrecon.history import Failed, History, runs
@@ -16,6 +16,7 @@ from kxrecon.kql import identifier
 from kxrecon.model import Answer, Failure, Read, Ref, Table
 from kxrecon.planes import PlaneClient
 from kxrecon.verify import reads
+from kxrecon.verify.first_run import instant
 
 
 def past(
@@ -31,23 +32,16 @@ def past(
     if files:
         answer = kusto.read(artifacts(ref))
         why = why or _why(answer)
-        wrote = ((when, count(row.get("NumRecords"))) for when, row in _rows(answer, empty.since))
-        found = replace(found, runs=runs(wrote, interval))
+        rows = list(_rows(answer, empty.since))
+        wrote = ((when, count(row.get("NumRecords"))) for when, row in rows)
+        sizes = [count(row["SizeInBytes"]) for _, row in rows if row.get("SizeInBytes") is not None]
+        found = replace(found, runs=runs(wrote, interval), size=sum(sizes) if len(sizes) == len(rows) else None)
     return found, why
 
 
 def artifacts(ref: Ref) -> Read:
     """The files of one export in the last 14 days."""
     return Read("kusto", ref.name[0], f".show continuous-export {identifier(ref.name[1])} exported-artifacts")
-
-
-def instant(cell: Any) -> datetime | None:
-    """A datetime as Kusto writes it, with seven digits behind the point; None for none."""
-    try:
-        found = datetime.fromisoformat(str(cell).replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 def count(cell: Any) -> int:

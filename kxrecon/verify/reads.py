@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from kxrecon.kinds.kusto.table import ACCESS, INGESTION_TIME, policy_read
@@ -16,6 +17,8 @@ from kxrecon.model import Answers, Entity, Failure, Hidden, Read, Reading, Ref, 
 from kxrecon.observe import DATABASES, database_names
 from kxrecon.scope import Scope
 from kxrecon.storage_uri import Location, locate
+from kxrecon.verify import first_run
+from kxrecon.verify.first_run import instant
 
 CALLOUT = Read("kusto", "", ".show cluster policy callout")
 TABLE_POLICIES = (INGESTION_TIME, *ACCESS)
@@ -77,7 +80,24 @@ def wanted(scope: Scope, readings: Mapping[Ref, Reading], of: Iterable[Ref]) -> 
     asked += [policy_read(database, policy) for database in names for policy in TABLE_POLICIES]
     asked += [account(one) for one in sorted(set(accounts(scope).values()))]
     asked += [failures(ref) for ref in of if has_failed(readings.get(ref))]
+    for name in sorted({ref.name[0] for ref in of if never_ran(readings.get(ref))}):
+        asked += [first_run.journal(name), first_run.now(name)]
     return asked
+
+
+def never_ran(reading: Reading | None) -> bool:
+    """Whether an export is there and has no run to be judged by."""
+    return reading is not None and not reading.values.get("lastRunTime")
+
+
+def enabled_since(answers: Answers, reading: Reading) -> tuple[datetime | None, datetime | None]:
+    """Since when an export that never ran is enabled, and the cluster's time; None for what is not known."""
+    database = reading.ref.name[0]
+    answer = answers.get(first_run.now(database))
+    clock = instant(answer.rows[0][0]) if isinstance(answer, Table) and answer.rows and answer.rows[0] else None
+    if clock is None:
+        return None, None
+    return first_run.since(reading, answers.get(first_run.journal(database)), clock), clock
 
 
 def accounts(scope: Scope) -> dict[str, str]:

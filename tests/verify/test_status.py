@@ -48,6 +48,51 @@ def test_what_never_ran_is_new_and_what_ran_is_well(estate):
     assert set(states(estate).values()) == {"ok"}
 
 
+def exports(estate, **options):
+    return {one.export.partition("/")[2]: one for one in ask(estate, **options)[0].exports}
+
+
+def test_one_that_never_ran_is_late_when_it_should_have_run(estate, run):
+    code, out, _ = run(str(SEED), "--openmetrics")
+    assert code == 0 and out.count("kxrecon_export_healthy{") == 5
+    estate.world.clock.advance(timedelta(days=5))
+    found = exports(estate)["EventsToBlob"]
+    assert found.state == "late" and found.lateness > 4 * 86_400 and found.healthy is False
+    assert "it never ran, although it is enabled since" in found.why
+    code, out, _ = run(str(SEED))
+    assert code == 2 and "it never ran, although it is enabled since" in out
+    assert cli.main(["verify", str(SEED), "EventsToBlob", "--strict", "--sandbox-file", str(estate.path)]) == 1
+    estate.do(".disable continuous-export EventsToBlob")
+    estate.do(".enable continuous-export EventsToBlob")
+    found = exports(estate)
+    assert (found["EventsToBlob"].state, found["EventsToLake"].state) == ("new", "late"), "since it was enabled"
+
+
+def unjournalled(estate, cursor):
+    estate.lose("journal")
+    for (_, _, name), _ in estate.store.all("continuous_export", URI, DATABASE):
+        estate.export(name, startCursor=cursor)
+
+
+def test_without_a_journal_the_start_cursor_bounds_the_wait(estate):
+    now = datetime.now(UTC)
+    unjournalled(estate, str(int((now - datetime(1, 1, 1, tzinfo=UTC)).total_seconds()) * 10_000_000))
+    assert set(states(estate).values()) == {"new"}
+    estate.world.clock.advance(timedelta(days=5))
+    assert set(states(estate).values()) == {"late"}
+
+
+@pytest.mark.parametrize("cursor", ["", "an opaque text", "12", "9" * 18])
+def test_what_nobody_can_date_is_said_and_not_called_healthy(estate, run, cursor):
+    unjournalled(estate, cursor)
+    estate.world.clock.advance(timedelta(days=5))
+    found = exports(estate)["EventsToBlob"]
+    assert (found.state, found.healthy) == ("new", None)
+    assert found.why == "it never ran, and since when it is enabled is not known: more than 21m would be odd"
+    _, out, _ = run(str(SEED), "--openmetrics")
+    assert "kxrecon_export_healthy{" not in out and "lateness_seconds{" not in out
+
+
 def test_late_is_one_that_missed_a_whole_further_interval(estate):
     def ran(**ago):
         when = (datetime.now(UTC) - timedelta(**ago)).isoformat()
@@ -138,3 +183,37 @@ def test_open_metrics_text_is_well_formed(estate, run):
     assert {sample.partition("{")[0] for sample in samples} <= declared
     assert all(float(sample.rpartition(" ")[2]) >= 0 for sample in samples)
     assert f'kxrecon_export_healthy{{cluster="{URI}",export="Telemetry/EventsToDwh"}} 1' in samples
+
+
+def test_a_week_of_failures_is_told_from_a_command_of_somebody(estate, run):
+    when = datetime.now(UTC)
+    estate.do(".disable continuous-export EventsToBlob")
+    found = exports(estate)["EventsToBlob"]
+    assert found.state == "disabled" and "disabled it on" in found.why and "by .disable" in found.why
+    estate.do(".enable continuous-export EventsToBlob")
+    estate.do(".delete database Telemetry policy managed_identity")
+    for _ in range(9):
+        run_all(estate, days=1)
+    found = exports(estate)["EventsToFolder"]
+    assert found.state == "auto-disabled" and found.why.startswith("Kusto gave it up after failures from"), (
+        when,
+        found,
+    )
+    code, out, _ = run(str(SEED), "EventsToFolder")
+    assert code == 2 and "auto-disabled" in out
+
+
+def test_files_records_and_bytes_are_metrics(estate, run):
+    estate.tick("EventsToBlob")
+    _, out, _ = run(str(SEED), "EventsToBlob", "--openmetrics", "--artifacts")
+    label = f'{{cluster="{URI}",export="Telemetry/EventsToBlob"}}'
+    assert f"kxrecon_export_recent_files{label} 1\n" in out and f"kxrecon_export_recent_records{label} 1\n" in out
+    assert "recent_files{" not in run(str(SEED), "--openmetrics")[1]
+
+
+def test_an_export_of_no_spec_has_a_status_when_it_is_named(estate, run):
+    job = estate.store.get("continuous_export", URI, DATABASE, "EventsToBlob")
+    estate.store.put("continuous_export", (URI, DATABASE, "Extra"), {**job, "name": "Extra"})
+    code, out, err = run(str(SEED), "Extra")
+    assert code == 0 and "Telemetry/Extra" in out, err
+    assert "Extra" not in run(str(SEED))[1]

@@ -19,6 +19,8 @@ _DISABLED = re.compile(r"(?is)^\s*\.create-or-alter\s+continuous-export\b(?:(?!<
 _DEFINED = re.compile(
     r"""(?is)^\s*\.create-or-alter\s+continuous-export\b(?:(?!<\|).)*?\bmanagedIdentity\s*=\s*['"]?([0-9a-z-]+)"""
 )
+_STARTED = re.compile(r"(?i)^\s*\.(enable|create-or-alter)\s+continuous-export\b")
+_ENDED = re.compile(r"(?i)^\s*\.drop\s+continuous-export\b")
 _OWN = "kxrecon;"
 
 
@@ -42,6 +44,18 @@ def told(readings: Iterable[Reading], answer: Table) -> Mapping[str, Mapping[str
             stopped.pop(str(row[1]), None)
     names = {reading.ref.name[1] for reading in readings}
     return {name: _disabled(*row) for name, row in stopped.items() if name in names}
+
+
+def enabled(answer: Table) -> Mapping[str, str]:
+    """By export the instant since when it is enabled: it was made, or the last ``.enable`` after it stood still."""
+    take = cells(answer, "EventTimestamp?", "EntityName?", "ChangeCommand?")
+    found: dict[str, str] = {}
+    for when, name, command in sorted((row for row in map(take, answer.rows) if row[0]), key=lambda row: str(row[0])):
+        if _STARTED.match(str(command or "")) and not _verb(command):
+            found.setdefault(str(name), str(when))
+        elif _ENDED.match(str(command or "")) or _verb(command):
+            found.pop(str(name), None)
+    return found
 
 
 def _verb(command: Value) -> str:

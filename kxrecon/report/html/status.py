@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 TONES: Mapping[State, str] = {
     "failing": "bad",
     "missing": "bad",
+    "auto-disabled": "bad",
     "disabled": "bad",
     "late": "bad",
     "unknown": "warn",
@@ -33,6 +34,7 @@ TONES: Mapping[State, str] = {
 GLYPHS: Mapping[State, str] = {
     "failing": "✗",
     "missing": "✗",
+    "auto-disabled": "✗",
     "disabled": "✗",
     "late": "!",
     "unknown": "?",
@@ -44,6 +46,7 @@ GLYPHS: Mapping[State, str] = {
 SAYS: Mapping[State, str] = {
     "missing": "The cluster has no such export. kxrecon plan shows what would make it.",
     "new": "It has not run yet.",
+    "auto-disabled": "The service disabled it, after it failed for seven days.",
     "disabled": "It is disabled, and its spec does not say so.",
     "disabled-by-spec": "It is disabled, as its spec has it.",
 }
@@ -182,6 +185,7 @@ def _facts(health: Health, now: datetime) -> list[tuple[str, str]]:
         ("overdue by", span(health.lateness) if health.lateness else ""),
         ("files", "" if health.files is None else f"{health.files:,}"),
         ("records", "" if health.records is None else f"{health.records:,}"),
+        ("bytes", "" if health.size is None else f"{health.size:,}"),
     ]
     return [(name, value) for name, value in found if value]
 
