@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -58,6 +58,35 @@ def significant(text: str) -> list[Token]:
         for found in _TOKEN.finditer(text)
         if (kind := found.lastgroup or "mark") not in ("space", "comment")
     ]
+
+
+def local(parts: Sequence[Token], database: str) -> list[Token]:
+    """The tokens without the names that are said to lie in another database: ``Events`` of ``database("B").Events``.
+    One whose database cannot be told stays: it may be this one."""
+    if "database" not in [part.text for part in parts]:
+        return list(parts)
+    found: list[Token] = []
+    place = 0
+    while place < len(parts):
+        behind = _behind(parts, place, database)
+        place = behind or place
+        found += [] if behind else [parts[place]]
+        place += 0 if behind else 1
+    return found
+
+
+def _behind(parts: Sequence[Token], place: int, database: str) -> int:
+    """The index behind ``database("other").Name``, ``….['Name']`` or ``….table("Name")`` that begins here; else 0."""
+    if parts[place].text != "database" or not _is_mark(parts, place + 1, "("):
+        return 0
+    name, literal = _call_argument(parts, place + 2)
+    called = place > 0 and parts[place - 1].text == "."  # cluster("…"), which may be this one
+    end = next((at for at in range(place + 2, len(parts)) if parts[at].text == ")"), len(parts))
+    if called or not literal or name.lower() == database.lower() or not _is_mark(parts, end + 1, "."):
+        return 0
+    if _is_mark(parts, end + 2, "["):
+        return end + 5
+    return end + 6 if [part.text for part in parts[end + 2 : end + 4]] == ["table", "("] else end + 3
 
 
 def unquote(literal: str) -> str:
@@ -135,12 +164,12 @@ def _databases(query: str) -> tuple[frozenset[str], bool]:
     return frozenset(found), opaque
 
 
-def _is_mark(parts: list[Token], index: int, mark: str) -> bool:
+def _is_mark(parts: Sequence[Token], index: int, mark: str) -> bool:
     """True if the token at ``index`` is this punctuation mark."""
     return 0 <= index < len(parts) and parts[index].text == mark
 
 
-def _call_argument(parts: list[Token], index: int) -> tuple[str, bool]:
+def _call_argument(parts: Sequence[Token], index: int) -> tuple[str, bool]:
     """The text of neighbouring string literals up to ``)``, and whether that was all of the argument."""
     start = index
     while index < len(parts) and parts[index].kind == "string":

@@ -87,12 +87,14 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """What one thing needs of another, with the worst verdict of the links that it stands for."""
+    """What one thing needs of another, with the worst verdict of the links that it stands for. ``exports``: by the ids
+    of the exports that it is there for, the verdict of their own links."""
 
     source: str
     target: str
     label: str
     verdict: Verdict
+    exports: tuple[tuple[str, Verdict], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

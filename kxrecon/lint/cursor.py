@@ -24,7 +24,8 @@ RESTRICTED, SECURED = table.ACCESS
 @rule("KX108", "error", "the query reads no table of the export's own database", connected=True)
 def no_fact(export: Export) -> Iterator[Said]:
     """At least one fact table is needed, and fact tables are local."""
-    if export.over or not export.world.is_read(export.database) or export.facts:
+    read = [name for name in export.facts if not export.over or name in export.words]
+    if read or not export.world.is_read(export.database):
         return
     source = export.flow.table
     if source is not None and source[0] != export.database:
@@ -84,7 +85,7 @@ def aggregated(export: Export) -> Iterator[Said]:
 @rule("KX114", "warning", "a fact table is not read by the query", "over")
 def unused(export: Export) -> Iterator[Said]:
     """Its cursor would move without effect."""
-    if not export.over or export.over == (export.flow.table or ("", ""))[1:]:
+    if not export.over or [(export.database, name) for name in export.over] == [export.flow.table]:
         return
     if not export.source_known or "table" in export.words:
         return

@@ -9,7 +9,7 @@ from typing import Any
 
 from kxrecon.kinds.kusto import table as table_kind
 from kxrecon.kql_sources import sources
-from kxrecon.kql_text import Token, significant
+from kxrecon.kql_text import Token, local, significant
 from kxrecon.lint.columns import Columns, flow, on_the_way
 from kxrecon.model import Entity, Hidden, Ref, State
 from kxrecon.surroundings import Reads, Stored, reads
@@ -170,20 +170,26 @@ class Export:
         return reads(self.entity, self.world.stored)
 
     @cached_property
+    def own(self) -> list[Token]:
+        """The query without what is said to lie in another database."""
+        return local(self.tokens, self.database)
+
+    @cached_property
     def bodies(self) -> Mapping[str, list[Token]]:
         """The stored functions of its database that the query may call, themselves or by another, as tokens."""
         functions = self.world.stored.functions(self.database)
-        waiting, found = [self.tokens], dict[str, list[Token]]()
+        waiting, found = [self.own], dict[str, list[Token]]()
         while waiting and functions:
             fresh = {part.text for part in waiting.pop() if part.kind == "word"} & functions.keys() - found.keys()
-            found.update((name, significant(functions[name])) for name in fresh)
+            found.update((name, local(significant(functions[name]), self.database)) for name in fresh)
             waiting += [found[name] for name in fresh]
         return found
 
     @cached_property
     def words(self) -> frozenset[str]:
-        """All words and quoted names of the query and of the stored functions that it calls."""
-        texts = (self.tokens, *self.bodies.values())
+        """All words and quoted names of the query and of the stored functions that it calls, but for those that are
+        said to lie in another database."""
+        texts = (self.own, *self.bodies.values())
         return frozenset(part.name for parts in texts for part in parts if part.kind in ("word", "string"))
 
     @cached_property
@@ -212,10 +218,8 @@ class Export:
     def source_known(self) -> bool:
         """Whether the function that the query starts from, if it does, is known: else nobody knows what it reads."""
         known = self.world.stored.functions(self.database)
-        calls = {
-            a.text for a, b in zip(self.tokens, self.tokens[1:], strict=False) if a.kind == "word" and b.text == "("
-        }
-        return not self.tokens or self.tokens[0].text not in calls - known.keys()
+        calls = {a.text for a, b in zip(self.own, self.own[1:], strict=False) if a.kind == "word" and b.text == "("}
+        return not self.own or self.own[0].text not in {"(", *calls} - known.keys()
 
     @cached_property
     def forms(self) -> frozenset[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from kxrecon.report.chains import GLYPHS, STYLES
 from kxrecon.report.lines import Line, line
@@ -30,19 +31,28 @@ _COLOURS: Mapping[Verdict, str] = {"holds": "#1a7f37", "broken": "#cf222e", "unk
 
 
 def tree(picture: Picture) -> Iterator[Line]:
-    """A tree for each export: under each thing what it needs, each thing drawn out once per export."""
+    """A tree for each export: under each thing what this export needs of it, and whether this export has it."""
     nodes = {node.id: node for node in picture.nodes}
     for node in picture.nodes:
         if node.kind == "export":
             yield line(f"{node.kind} {node.label}", "bold")
-            inward = [edge for edge in picture.edges if edge.target == node.id]
-            yield from _branches(node, picture, nodes, inward, "", frozenset())
+            own = list(_own(picture.edges, node.id))
+            inward = [edge for edge in own if edge.target == node.id]
+            yield from _branches(node, own, nodes, inward, "", frozenset())
+
+
+def _own(edges: Iterable[Edge], export: str) -> Iterator[Edge]:
+    """The edges that are there for an export, with its own verdicts; one that says nothing is for all."""
+    for edge in edges:
+        said = dict(edge.exports)
+        if export in said or not said:
+            yield replace(edge, verdict=said.get(export, edge.verdict))
 
 
 def _branches(
-    node: Node, picture: Picture, nodes: Mapping[str, Node], inward: list[Edge], indent: str, above: frozenset[str]
+    node: Node, own: list[Edge], nodes: Mapping[str, Node], inward: list[Edge], indent: str, above: frozenset[str]
 ) -> Iterator[Line]:
-    edges = [*inward, *(edge for edge in picture.edges if edge.source == node.id)]
+    edges = [*inward, *(edge for edge in own if edge.source == node.id)]
     for number, edge in enumerate(edges):
         last = number == len(edges) - 1
         reverse = edge in inward
@@ -56,7 +66,7 @@ def _branches(
         )
         if not reverse and other.id not in above:
             deeper = indent + ("   " if last else "│  ")
-            yield from _branches(other, picture, nodes, [], deeper, above | {node.id})
+            yield from _branches(other, own, nodes, [], deeper, above | {node.id})
 
 
 Named = Sequence[tuple[str, Picture]]  # pictures of several clusters with their names; one alone has none

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from kxrecon import kql
-from kxrecon.kql_text import significant
+from kxrecon.kql_text import Token, local, significant
 from kxrecon.lint.columns import Columns, flow, result
 from kxrecon.lint.results import difference
 from kxrecon.model import Entity, Failure, Hidden, Ref
@@ -108,11 +108,22 @@ def named(subject: Subject, database: str) -> set[str]:
     functions = subject.known.stored.functions(subject.database)
     words: set[str] = set()
     while texts:
-        fresh = {part.text for part in significant(texts.pop()) if part.kind == "word"} - words
+        fresh = _names(local(significant(texts.pop()), subject.database)) - words
         words |= fresh
         texts += [functions[one] for one in fresh if isinstance(functions.get(one), str)]
     tables = (ref.name for ref in subject.known.observed.entities if ref.kind == "table")
     return {table for where, table in tables if where == database and table in words}
+
+
+def _names(parts: Sequence[Token]) -> set[str]:
+    """Words, and what stands quoted in brackets (``['Events']``) where it is no part of something else."""
+    found = {part.text for part in parts if part.kind == "word"}
+    for at in range(len(parts) - 2):
+        opens, quoted, closes = parts[at : at + 3]
+        alone = at == 0 or (parts[at - 1].kind != "word" and parts[at - 1].text not in (")", "]"))
+        if alone and (opens.text, quoted.kind, closes.text) == ("[", "string", "]"):
+            found.add(quoted.name)
+    return found
 
 
 def facts(subject: Subject) -> Link:
@@ -124,6 +135,9 @@ def facts(subject: Subject) -> Link:
         link = _fact(name, subject)
         if link is not None:
             return link
+    elsewhere = _elsewhere(listed, subject)
+    if elsewhere is not None:
+        return elsewhere
     restricted = reads.enabled_tables(subject.known.answers, subject.database, "restricted_view_access")
     if isinstance(restricted, Failure):
         return unknown(f"the restricted view access policies could not be read ({fixes.words(restricted)})")
@@ -132,6 +146,17 @@ def facts(subject: Subject) -> Link:
             text = f".alter table {kql.identifier(name)} policy restricted_view_access false"
             return broken(f"table '{name}' has restricted view access", Fix("kusto", text, subject.database))
     return holds(f"fact tables with ingestion times: {', '.join(listed)}")
+
+
+def _elsewhere(listed: Sequence[str], subject: Subject) -> Link | None:
+    """That the query reads another database and none of its fact tables, whose cursor then bounds nothing."""
+    query = subject.export.fields.get("query")
+    source = flow(significant(str(query)), subject.database, subject.known.stored).table
+    if source is None or source[0] == subject.database or named(subject, subject.database) & set(listed):
+        return None
+    text = f"the query reads '{source[1]}' of {source[0]} and none of its fact tables ({', '.join(listed)})"
+    remedy = Fix("person", "export in the database that holds the table, or name in over: what the query reads")
+    return unknown(f"{text}: fact tables are local, and no cursor says what is new elsewhere", remedy)
 
 
 def _fact(name: str, subject: Subject) -> Link | None:

@@ -13,15 +13,24 @@ from kxrecon.verify.known import Subject
 def picture(drawn: Iterable[tuple[Subject, Chain]]) -> Picture:
     """The picture of some exports; what several share is there once, with its worst verdict."""
     nodes: dict[str, Node] = {}
-    edges: dict[tuple[str, str, str], list[Verdict]] = {}
+    edges: dict[tuple[str, str, str], dict[str, Verdict]] = {}
     for subject, chain in drawn:
         for part in _parts(subject, chain):
             if isinstance(part, Node):
                 nodes.setdefault(part.id, part)
             else:
-                edges.setdefault((part.source, part.target, part.label), []).append(part.verdict)
-    found = (Edge(*ends, worst(verdicts)) for ends, verdicts in edges.items())
+                mine = edges.setdefault((part.source, part.target, part.label), {})
+                before = [mine[chain.export]] if chain.export in mine else []
+                mine[chain.export] = worst([*before, part.verdict])
+    found = (
+        Edge(*ends, worst(list(each.values())), tuple((_export(name), said) for name, said in each.items()))
+        for ends, each in edges.items()
+    )
     return Picture(tuple(nodes.values()), tuple(found))
+
+
+def _export(label: str) -> str:
+    return f"export {label}"
 
 
 def _parts(subject: Subject, chain: Chain) -> Iterator[Node | Edge]:
@@ -30,13 +39,14 @@ def _parts(subject: Subject, chain: Chain) -> Iterator[Node | Edge]:
     def of(*names: str) -> Verdict:
         return worst([said[name] for name in names if name in said])
 
-    export = f"export {chain.export}"
-    yield Node(export, "export", subject.name)
+    export = _export(chain.export)
+    yield Node(export, "export", chain.export)
     for name in fact_tables(subject):
-        yield Node(f"table {subject.database}/{name}", "table", name)
-        yield Edge(f"table {subject.database}/{name}", export, "read by", of("facts"))
-    to = str(subject.export.fields.get("to"))
-    table = f"external-table {subject.database}/{to}"
+        label = f"{subject.database}/{name}"
+        yield Node(f"table {label}", "table", label)
+        yield Edge(f"table {label}", export, "read by", of("facts"))
+    to = f"{subject.database}/{subject.export.fields.get('to')}"
+    table = f"external-table {to}"
     yield Node(table, "external-table", to)
     yield Edge(export, table, "writes to", of("external-table", "schema", "job"))
     places = [_place(one) for one in subject.connections]

@@ -52,8 +52,14 @@ def test_what_lasts_until_now_is_late_if_the_export_is_not_well():
     assert told(past(good=(60,)), alarming=True) == [(50, 0, True)]
     assert told(past(good=(60,))) == [(50, 0, False)]
     assert told(past(), ago(60), alarming=True) == [(50, 0, True)]
-    assert told(past(failed=(30,))) == [(24 * 60, 0, True)], "the last good run is not told: late since before"
     assert told(past()) == []
+
+
+def test_without_a_good_run_it_is_late_since_the_first_failure_or_since_it_was_enabled():
+    """It may not have been there before."""
+    assert told(past(failed=(30, 20, 10))) == [(30, 0, True)]
+    assert told(past(failed=(9,))) == []
+    assert told(past(), ago(60), alarming=True) == [(50, 0, True)], "never ran, enabled an hour ago"
 
 
 def test_a_wait_as_long_as_an_interval_and_the_grace_is_none():

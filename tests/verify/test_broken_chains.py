@@ -275,3 +275,13 @@ def test_columns_that_nobody_can_tell_are_unknown_and_say_why(estate, monkeypatc
         query(REGIONS, text)(estate)
     [link] = [one for one in estate.chain(REGIONS).links if one.name == "schema"]
     assert link.verdict == "unknown" and told in link.evidence
+
+
+def test_a_table_of_another_database_is_not_the_local_one_of_its_name(estate):
+    estate.do(".create table Events (Timestamp:datetime, Level:string)", "Reference")
+    estate.export("EventsToBlob", query='database("Reference").Events')
+    link = next(one for one in estate.chain("EventsToBlob").links if one.name == "facts")
+    assert link.verdict == "unknown", link
+    assert link.evidence.startswith("the query reads 'Events' of Reference and none of its fact tables (Events)")
+    estate.export("EventsToBlob", query="database('telemetry').['Events']")
+    assert next(one for one in estate.chain("EventsToBlob").links if one.name == "facts").verdict == "holds"

@@ -52,7 +52,7 @@ def exports(estate, **options):
     return {one.export.partition("/")[2]: one for one in ask(estate, **options)[0].exports}
 
 
-def test_one_that_never_ran_is_late_when_it_should_have_run(estate, run):
+def test_one_that_never_ran_is_late_when_it_should_have_run(estate, run, call):
     code, out, _ = run(str(SEED), "--openmetrics")
     assert code == 0 and out.count("kxrecon_export_healthy{") == 5
     estate.world.clock.advance(timedelta(days=5))
@@ -61,7 +61,7 @@ def test_one_that_never_ran_is_late_when_it_should_have_run(estate, run):
     assert "it never ran, although it is enabled since" in found.why
     code, out, _ = run(str(SEED))
     assert code == 2 and "it never ran, although it is enabled since" in out
-    assert cli.main(["verify", str(SEED), "EventsToBlob", "--strict", "--sandbox-file", str(estate.path)]) == 1
+    assert call("verify", str(SEED), "EventsToBlob", "--strict", "--sandbox-file", str(estate.path))[0] == 1
     estate.do(".disable continuous-export EventsToBlob")
     estate.do(".enable continuous-export EventsToBlob")
     found = exports(estate)

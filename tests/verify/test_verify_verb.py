@@ -63,7 +63,7 @@ def test_a_wrong_command_line_is_said(run):
 def test_explain_draws_one_export(run):
     code, out, _ = run("explain", str(SEED), "EventsByRegion")
     assert code == 0
-    assert out.startswith("export EventsByRegion\n├─ ✓ reads table Events\n")
+    assert out.startswith("export Telemetry/EventsByRegion\n├─ ✓ reads table Telemetry/Events\n")
     assert "may read database Reference" in out and "✓ callout" in out
     assert "EventsToBlob" not in out
 
