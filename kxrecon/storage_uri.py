@@ -45,3 +45,16 @@ def locate(uri: str) -> Location | None:
         return None
     container, _, rest = path.partition("/")
     return Location(host, container, rest) if container else None
+
+
+def same_place(one: str, other: str) -> bool:
+    """Whether two storage addresses mean one place, in whatever spelling and by whichever endpoint of the account."""
+    places = [_place(uri) for uri in (one, other)]
+    return places[0] == places[1]
+
+
+def _place(uri: str) -> tuple[str, str, str]:
+    location = locate(uri)
+    if location is None:
+        return uri.partition("://")[2].rstrip("/"), "", ""
+    return location.dfs_host, location.container, location.path

@@ -12,7 +12,8 @@ from kxrecon.files import named
 
 def replace(path: Path, text: str, before: Sequence[str] = (), variables: Mapping[str, str] | None = None) -> None:
     """Write beside the file, load what was written (over the files ``before`` it), then put it in the file's place.
-    Raises SpecError, FileError; the file is as it was then."""
+    Raises UsageError where that does not load, FileError; the file is as it was then."""
+    from kxrecon.errors import SpecError, UsageError
     from kxrecon.spec import load
 
     beside = path.with_name(f".{path.stem}.new{path.suffix}")
@@ -23,5 +24,8 @@ def replace(path: Path, text: str, before: Sequence[str] = (), variables: Mappin
         with named(f"{path} cannot be replaced"):
             shutil.copymode(path, beside)
             os.replace(beside, path)
+    except SpecError as error:
+        told = str(error).replace(str(beside), str(path))
+        raise UsageError(f"{path} stays as it is, because with this change it could not be read:\n{told}") from error
     finally:
         beside.unlink(missing_ok=True)

@@ -95,7 +95,7 @@ def _begun(options: argparse.Namespace) -> int:
     spec = _flow.load(options)
     merged, own = _documents(options)
     try:
-        edits = begin(_asked(options), merged, own)
+        edits = begin(_asked(options, spec), merged, own)
     except UsageError as error:
         raise UsageError(_onward.completed(str(error), options, spec.secrets)) from error
     _edit(options, edits)
@@ -105,12 +105,16 @@ def _begun(options: argparse.Namespace) -> int:
     return plan.one(options)
 
 
-def _asked(options: argparse.Namespace) -> Asked:
+def _asked(options: argparse.Namespace, spec: Spec) -> Asked:
     from kxrecon.spec.rotate import Asked
+
+    targets = {name: target.doc for name, target in spec.scope.targets.items()}
+    standing: Mapping[str, Any] = targets if options.what == "target" else spec.scope.identities
 
     more = {"runs": options.runs, "revoke": options.revoke}
     given = {name: value for name, value in more.items() if value is not None}
-    return Asked(options.what, options.old, options.new, getattr(options, "resource_id", ""), given)
+    resource_id = getattr(options, "resource_id", "")
+    return Asked(options.what, options.old, options.new, resource_id, given, standing)
 
 
 def _is_by_secret(spec: Spec, options: argparse.Namespace) -> bool:

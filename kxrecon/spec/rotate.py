@@ -7,7 +7,7 @@ old one gets a name of its own for as long as it has anything left to give back.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from kxrecon.errors import UsageError
@@ -15,6 +15,7 @@ from kxrecon.model import Value
 from kxrecon.scope import SYSTEM
 from kxrecon.spec.edit import Edit, Put, Take
 from kxrecon.spec.rotations import SECTIONS
+from kxrecon.storage_uri import same_place
 
 Document = Mapping[str, Any]
 Steps = tuple[str | int, ...]
@@ -24,13 +25,15 @@ HOMES = {"identity": ("cluster", "identities"), "target": ("targets",)}
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A rotation as somebody asks for it: ``old`` is a name of the spec; ``new`` a name too, an Azure resource id, the
-    address of a storage container or of a SQL server (with ``/database``). ``options`` are ``runs`` and ``revoke``."""
+    address of a storage container or of a SQL server (with ``/database``). ``options`` are ``runs`` and ``revoke``,
+    ``standing`` is what the names of the spec stand for, its variables expanded."""
 
     what: Literal["identity", "target"]
     old: str
     new: str
     resource_id: str = ""
     options: Mapping[str, Value] | None = None
+    standing: Mapping[str, Value] = field(default_factory=dict)
 
 
 def begin(asked: Asked, merged: Document, own: Document) -> list[Edit]:
@@ -47,11 +50,47 @@ def begin(asked: Asked, merged: Document, own: Document) -> list[Edit]:
     if busy:
         done = f"kxrecon rotate done SPEC --{asked.what} {busy[0]}"
         raise UsageError(f"a rotation of {asked.what} '{busy[0]}' is still in the spec: {done}, when it is complete")
+    _refuse_idle(asked)
     if asked.new in known:
         return [*_rewritten(asked, merged, own), *_stated(asked.what, asked.new, asked.old, asked.options)]
     previous = _free(f"{asked.old}-old", known)
     moved = _identity(asked, known, previous) if asked.what == "identity" else _target(asked, known, own, previous)
     return [*moved, *_stated(asked.what, asked.old, previous, asked.options)]
+
+
+def _refuse_idle(asked: Asked) -> None:
+    """UsageError where the new one is what the old one is already: nothing would take anything's place."""
+    old, new = asked.standing.get(asked.old), asked.standing.get(asked.new)
+    if asked.what == "identity":
+        if old not in (None, True) and _id(old) == _id(new or asked.new):
+            raise UsageError(f"--to {asked.new}: '{asked.old}' is that identity already")
+        return
+    if old is not None and _lies_at(old, asked.new if new is None else new):
+        there = (
+            f"'{asked.old}' lies there already"
+            if new is None
+            else f"'{asked.old}' and '{asked.new}' lie in the same place"
+        )
+        raise UsageError(f"--to {asked.new}: {there}, so nothing would move (how it gets in is changed in the spec)")
+
+
+def _id(value: Value) -> str:
+    return str(value).rstrip("/").lower()
+
+
+def _lies_at(doc: Document, new: Document | str) -> bool:
+    """Whether a target lies where another target, or an address, is."""
+    if "server" not in doc:
+        url = str(new) if isinstance(new, str) else str(new.get("url") or "")
+        return bool(url) and same_place(str(doc.get("url") or ""), url)
+    if not isinstance(new, str):
+        return (_server(doc.get("server")), doc.get("database")) == (_server(new.get("server")), new.get("database"))
+    server, _, database = new.partition("/")
+    return _server(doc["server"]) == _server(server) and database in ("", doc.get("database"))
+
+
+def _server(value: Value) -> str:
+    return str(value).lower().removeprefix("tcp:").removesuffix(",1433")
 
 
 def _known(what: str, merged: Document) -> dict[str, Value]:
@@ -82,7 +121,7 @@ def _identity(asked: Asked, known: Mapping[str, Value], previous: str) -> Iterat
     if "/userassignedidentities/" not in asked.new.lower():
         names = ", ".join(sorted(known))
         raise UsageError(
-            f"'{asked.new}' is neither an identity of the spec ({names}) nor the id of a user-assigned one"
+            f"--to {asked.new}: neither an identity of the spec ({names}) nor the id of a user-assigned one"
         )
     if asked.old == SYSTEM:
         raise UsageError("the system identity keeps its name: put the other one under cluster.identities, and name it")
@@ -99,12 +138,13 @@ def _target(asked: Asked, known: Mapping[str, Value], own: Document, previous: s
     if "server" in doc:
         server, _, database = asked.new.partition("/")
         if "://" in asked.new or not server:
-            raise UsageError(f"'{asked.old}' is a SQL target: --to SERVER or SERVER/DATABASE, not {asked.new}")
+            raise UsageError(f"--to {asked.new}: '{asked.old}' is a SQL target, so SERVER or SERVER/DATABASE")
         yield Put((*here, "server"), server)
         yield from [Put((*here, "database"), database)] if database else []
         return
-    if "://" not in asked.new:
-        raise UsageError(f"'{asked.new}' is neither a target of the spec nor an address such as https://…/container")
+    if not asked.new.startswith(("https://", "abfss://")):
+        address = "an address such as https://…/container"
+        raise UsageError(f"--to {asked.new}: neither a target of the spec nor {address}")
     yield Put((*here, "url"), asked.new)
     if asked.resource_id:
         yield Put((*here, "resourceId"), asked.resource_id)

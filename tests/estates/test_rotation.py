@@ -388,7 +388,13 @@ def test_exports_that_stand_still_for_another_change_too_do_so_once_and_not_whil
         (("identity", "exporter", "exporter"), "cannot take its own place"),
         (("identity", "exporter", "nobody"), "neither an identity of the spec"),
         (("identity", "system", f"{IDENTITY}/two"), "the system identity keeps its name"),
-        (("target", "lake", "newlake"), "neither a target of the spec nor an address"),
+        (("target", "lake", "newlake"), "--to newlake: neither a target of the spec nor an address"),
+        (("target", "lake", "ftp://newlake/archive"), "--to ftp://newlake/archive: neither a target of the spec nor"),
+        (("target", "lake", "https://contosolake.blob.core.windows.net/archive/"), "'lake' lies there already"),
+        (("target", "lake", "https://contosolake.dfs.core.windows.net/archive"), "'lake' lies there already"),
+        (("target", "lake", "abfss://archive@contosolake.dfs.core.windows.net/"), "'lake' lies there already"),
+        (("target", "lake", "https://new lake/archive"), "s.yaml stays as it is"),
+        (("identity", "exporter", f"{IDENTITY}/ONE/"), "'exporter' is that identity already"),
     ],
 )
 def test_what_cannot_be_asked_for_is_said_and_nothing_is_written(sandbox, words, told):
@@ -397,7 +403,30 @@ def test_what_cannot_be_asked_for_is_said_and_nothing_is_written(sandbox, words,
     before = path.read_text()
     done = sandbox.run("rotate", what, str(path), "--from", old, "--to", new)
     assert done.code == 1 and told in done.text, done.text
+    assert path.read_text() == before and ".new." not in done.text
+
+
+def test_a_place_is_the_same_by_another_name_too_and_behind_variables(sandbox):
+    path = sandbox.root / "s.yaml"
+    lake = SPEC[SPEC.index("  lake:") : SPEC.index("defaults:")]
+    second = lake.replace("lake:", "second:").replace("impersonate", "none").replace("contosolake", "${who}lake")
+    path.write_text(SPEC.replace(lake, lake + second) + "variables: { who: { default: contoso } }\n")
+    before = path.read_text()
+    done = sandbox.run("rotate", "target", str(path), "--from", "lake", "--to", "second")
+    assert done.code == 1 and "'lake' and 'second' lie in the same place" in done.text, done.text
+    here = "https://contosolake.blob.core.windows.net/archive"
+    done = sandbox.run("rotate", "target", str(path), "--from", "second", "--to", here)
+    assert done.code == 1 and "'second' lies there already" in done.text, done.text
     assert path.read_text() == before
+
+
+@pytest.mark.parametrize("to", ["Contoso.database.windows.net", "tcp:contoso.database.windows.net,1433/Dwh"])
+def test_a_sql_database_that_stays_is_no_rotation(sandbox, to):
+    path = sandbox.root / "s.yaml"
+    dwh = "  dwh: { server: contoso.database.windows.net, database: Dwh, auth: impersonate }\n"
+    path.write_text(SPEC.replace("defaults:", f"{dwh}defaults:"))
+    done = sandbox.run("rotate", "target", str(path), "--from", "dwh", "--to", to)
+    assert done.code == 1 and "'dwh' lies there already" in done.text, done.text
 
 
 def test_a_rotation_that_is_under_way_is_not_finished_and_no_other_begins(sandbox):
