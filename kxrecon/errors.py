@@ -2,6 +2,7 @@
 
 KxreconError                 something a person can mend; shown without a traceback, exit code 1
 ├── SpecError                the spec is wrong: carries all problems, each with its place
+│   └── UnreadableImport     a spec that import wrote is: carries its texts, to be looked at
 ├── UsageError               the command line is wrong
 ├── PlanError                no plan can be made, or a saved plan may not be applied
 ├── ApplyError               an apply ended with failures; the outcomes say what was done and what not
@@ -17,7 +18,7 @@ Anything else that escapes is a defect of kxrecon: exit code 3 and a log file wi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 MALFORMED = (KeyError, TypeError, IndexError, ValueError, AttributeError, OverflowError, RecursionError)
@@ -68,6 +69,14 @@ class SpecError(KxreconError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class UnreadableImport(SpecError):
+    """A spec that import wrote cannot be read; ``texts`` are its files, by the names that the problems' places have."""
+
+    def __init__(self, problems: Sequence[Problem], texts: Mapping[str, str]) -> None:
+        self.texts = texts
+        super().__init__(problems)
 
 
 class UsageError(KxreconError):

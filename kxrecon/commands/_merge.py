@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from kxrecon.commands import _onward, _specfile
 from kxrecon.commands._exit import DONE, PENDING
+from kxrecon.commands._takeover import taken_over
 from kxrecon.commands._wire import planes_of
 from kxrecon.errors import UsageError
 from kxrecon.files import write_public
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 def merge(options: argparse.Namespace) -> int:
     """Add to the spec what it does not have; it is replaced whole, and only if the result loads."""
     from kxrecon.spec import load
-    from kxrecon.takeover.estate import take_over
     from kxrecon.takeover.merge import merge as merged
 
     path: Path = options.merge
@@ -33,7 +33,7 @@ def merge(options: argparse.Namespace) -> int:
     if scope.cluster_uri.lower() != options.cluster.rstrip("/").lower():
         raise UsageError(f"{path} is about {scope.cluster_uri or 'no cluster'}, not about {options.cluster}")
     with planes_of(options, spec, scope, read_only=True) as clients:
-        taken = take_over(
+        taken = taken_over(
             scope,
             clients,
             databases=options.database,

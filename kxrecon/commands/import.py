@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from kxrecon.commands import _onward, _options
 from kxrecon.commands._exit import DONE, PENDING
+from kxrecon.commands._takeover import taken_over
 from kxrecon.commands._terminal import write
 from kxrecon.commands._wire import planes_of
 from kxrecon.errors import UsageError
@@ -45,7 +46,6 @@ def run(options: argparse.Namespace) -> int:
 
         return merge(options)
     from kxrecon.scope import Scope
-    from kxrecon.takeover.estate import take_over
 
     uri = options.cluster.rstrip("/")
     name = options.name or (urlsplit(uri).hostname or "").partition(".")[0]
@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(f"--cluster takes the cluster's address, https://NAME.REGION.kusto.windows.net, not {uri!r}")
     scope = Scope(name=name, cluster_uri=uri, cluster_id=options.resource_id.rstrip("/"))
     with planes_of(options, None, scope, read_only=True) as clients:
-        taken = take_over(
+        taken = taken_over(
             scope, clients, databases=options.database, exports=options.export, workers=options.max_parallel
         )
     if options.out is None:

@@ -155,15 +155,24 @@ def _unsayable(entity: Entity) -> str:
 
 
 def refused(made: Composed, problems: Iterable[Problem]) -> bool:
-    """Take out the entries that the loader refuses; False if a problem belongs to none."""
+    """Take out the entries, and the databases, that the loader refuses; False if a problem belongs to none."""
     dropped = False
     for problem in problems:
         path = problem.path
+        if problem.severity == "error" and len(path) == 2 and path[0] == "databases":
+            _without_database(made, str(path[1]), f"its database {path[1]}: {problem.message}")
+            dropped = True
         kinds = [name for name, section in SECTIONS.items() if len(path) >= 4 and path[2] == section]
         if problem.severity == "error" and kinds:
             made.drop(Ref(kinds[0], (str(path[1]), str(path[3]))), problem.message)
             dropped = True
     return dropped
+
+
+def _without_database(made: Composed, name: str, reason: str) -> None:
+    kinds = {section: kind for kind, section in SECTIONS.items()}
+    for section, entries in made.document["databases"].pop(name, {}).items():
+        made.left_out |= {Ref(kinds[section], (name, one)): reason for one in entries}
 
 
 def _frame(made: Composed, seen: Survey) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from kxrecon.derive import derive
+from kxrecon.errors import Problem, SpecError, UnreadableImport
 from kxrecon.model import Change, Finding
 from kxrecon.observe import observe
 from kxrecon.plan import Circumstances, Draft, draft
@@ -17,13 +20,24 @@ from kxrecon.takeover.survey import Survey
 
 
 def loaded(name: str, text: str, files: Mapping[str, str]) -> Spec:
-    """The spec of these texts, from a folder that is gone afterwards. Raises SpecError."""
+    """The spec of these texts, from a folder that is gone afterwards. Raises UnreadableImport, whose places are in
+    the texts."""
     with tempfile.TemporaryDirectory() as folder:
         for path, content in {name: text, **files}.items():
             place = Path(folder, path)
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(content, "utf-8")
-        return load([str(Path(folder, name))])
+        try:
+            return load([str(Path(folder, name))])
+        except SpecError as error:
+            problems = [_here(problem, f"{folder}{os.sep}") for problem in error.problems]
+            raise UnreadableImport(problems, {name: text, **files}) from error
+
+
+def _here(problem: Problem, folder: str) -> Problem:
+    """A problem without the folder that nobody finds any more."""
+    place = replace(problem.place, file=problem.place.file.removeprefix(folder)) if problem.place else None
+    return replace(problem, place=place, message=problem.message.replace(folder, ""))
 
 
 def planned(spec: Spec, seen: Survey, *, workers: int = 8) -> Draft:

@@ -102,17 +102,25 @@ def _width(value: Value) -> int:
 
 
 def _flow(value: Value, path: Path) -> Any:
+    """On one line, in ``{}`` and ``[]``, where not every reader of YAML takes a bare ``:`` or ``?``."""
     from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
     if isinstance(value, Mapping):
-        mapping = CommentedMap({key: _flow(inner, (*path, str(key))) for key, inner in value.items()})
+        mapping = CommentedMap({_quoted(key): _flow(inner, (*path, str(key))) for key, inner in value.items()})
         mapping.fa.set_flow_style()
         return mapping
     if isinstance(value, list):
         sequence = CommentedSeq([_flow(inner, path) for inner in value])
         sequence.fa.set_flow_style()
         return sequence
-    return scalar(value, path)
+    return _quoted(scalar(value, path))
+
+
+def _quoted(value: Any) -> Any:
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+    bare = isinstance(value, str) and (":" in value or value.startswith("?"))
+    return DoubleQuotedScalarString(value) if bare else value
 
 
 def scalar(value: Value, path: Path) -> Any:

@@ -103,17 +103,17 @@ class Estate:
         if who is not None:
             oid = self.principals[who]
             policy = json.dumps([{"ObjectId": oid, "AllowedUsages": "AutomatedFlows, ExternalTable"}])
-            self.kql(feed.database, f".alter-merge database {feed.database} policy managed_identity ```{policy}```")
+            self.kql(feed.database, f".alter-merge database ['{feed.database}'] policy managed_identity ```{policy}```")
             self._roles(feed, oid)
         self._external_table(feed)
         self._export(feed)
         if who is not None and "viewer" in feed.missing:
             for name in self.databases:
-                self.kql(name, f".drop database {name} viewers ('aadapp={self.principals[who]};{self.tenant}')")
+                self.kql(name, f".drop database ['{name}'] viewers ('aadapp={self.principals[who]};{self.tenant}')")
 
     def _roles(self, feed: Feed, oid: str) -> None:
         for name in self.databases:
-            self.kql(name, f".add database {name} viewers ('aadapp={oid};{self.tenant}') 'by hand'")
+            self.kql(name, f".add database ['{name}'] viewers ('aadapp={oid};{self.tenant}') 'by hand'")
         if "target" in feed.missing:
             return
         if feed.place == "role":
