@@ -7,13 +7,15 @@ GRANT (Transact-SQL). ``docs/permissions.md`` is the same for people.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from kxrecon.errors import MALFORMED
+from kxrecon.kinds.arm import container
 from kxrecon.kinds.kusto.managed_identity_policy import KIND as POLICY
 from kxrecon.model import Failure, Plane, Read, State, Table
+from kxrecon.observe import learn
 from kxrecon.planes import PlaneClient
 from kxrecon.scope import Scope
 from kxrecon.storage_uri import locate
@@ -45,9 +47,26 @@ class Right:
     test: str = ""
 
 
+def addressed(scope: Scope) -> Scope:
+    """The scope with an address for each storage account whose id is not known: what it asks for is derived all the
+    same, and is told of that address."""
+    docs = [target.doc for target in scope.targets.values() if not target.doc.get("resourceId")]
+    hosts = {location.host for doc in docs if (location := locate(str(doc.get("url") or "")))}
+    accounts = {**{host: f"https://{host}" for host in hosts}, **scope.directory.accounts}
+    return replace(scope, directory=replace(scope.directory, accounts=accounts))
+
+
+def located(scope: Scope, planes: Mapping[Plane, PlaneClient]) -> Scope:
+    """The scope with the accounts that Resource Graph shows to the caller, asked once for all of them."""
+    reads = [read for read in container.reads(scope, {}) if read.text == "resources.query"]
+    if scope.manages("arm") == "off" or not reads:
+        return scope
+    return replace(scope, directory=learn(scope, {read: planes["arm"].read(read) for read in reads}))
+
+
 def rights(desired: State, scope: Scope, ledger: str = "") -> list[Right]:
-    """All rights, each once, those to plan first. ``desired`` has its derived links, ``ledger`` is the database that
-    holds the ledger's table."""
+    """All rights, each once, those to plan first. ``desired`` has its derived links, ``scope`` an address or an id of
+    each account (``addressed``), ``ledger`` is the database that holds the ledger's table."""
     found = [*_to_read(scope, desired), *_to_write(scope, desired)]
     kept = [
         right
@@ -120,7 +139,7 @@ def _to_write(scope: Scope, desired: State) -> Iterator[Right]:
     for resource_id in sorted(filter(None, scope.identities.values())):
         yield Right("apply", "arm", resource_id, "Managed Identity Operator", "attaching it to the cluster", action)
     for entity in sorted(desired.of_kind("role_assignment"), key=lambda one: one.ref):
-        where = str(entity.attributes.get("scope") or entity.ref.name[0])
+        where = _place(str(entity.attributes.get("scope") or entity.ref.name[0]))
         role, action = "Role Based Access Control Administrator", "Microsoft.Authorization/roleAssignments/write"
         yield Right("apply", "arm", where, role, "role assignments", action)
     for entity in sorted(desired.of_kind("container"), key=lambda one: one.ref):
@@ -132,6 +151,11 @@ def _to_write(scope: Scope, desired: State) -> Iterator[Right]:
     for where in sorted({"/".join(ref.name[:2]) for ref in refs if ref.kind == "sql_user"}):
         yield Right("apply", "sql", where, "ALTER ANY USER", "users for identities", "ALTER ANY USER")
         yield Right("apply", "sql", where, "CONTROL", "granting what is granted", "CONTROL")
+
+
+def _place(scope_id: str) -> str:
+    """Where a role is assigned: an ARM scope, or the address of a container whose account's id is not known."""
+    return scope_id.replace("/blobServices/default/containers/", "/") if scope_id.startswith("https://") else scope_id
 
 
 # --- whether the caller has them --------------------------------------------------------------------------
@@ -172,6 +196,8 @@ def _gives(role: str, wanted: str) -> bool:
 
 def _arm(right: Right, plane: PlaneClient) -> tuple[Has, str]:
     """By ARM's own answer: actions without notActions, of any of the caller's assignments there."""
+    if right.where.startswith("https://"):
+        return "unknown", "no storage account with this address is shown to you"
     answer = plane.read(Read("arm", "", "permissions.list", (("scope", right.where),)))
     if isinstance(answer, Failure):
         return "unknown", answer.message

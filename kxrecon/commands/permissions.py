@@ -16,6 +16,7 @@ from kxrecon.report.table import table
 if TYPE_CHECKING:
     from kxrecon.permissions import Right
     from kxrecon.report.lines import Line
+    from kxrecon.scope import Scope
     from kxrecon.spec import Spec
 
 
@@ -34,14 +35,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _look(options: argparse.Namespace) -> _each.Looked:
-    from kxrecon.derive import derive
-    from kxrecon.permissions import rights
-
     spec = _flow.load(options)
-    scope = _flow.surroundings(spec)
-    ledger = str((spec.document.get("ledger") or {}).get("database", ""))
-    wanted = rights(derive(spec.desired, None, scope).desired, scope, ledger)
-    found = _checked(options, spec, wanted) if options.check else [("", "")] * len(wanted)
+    if options.check:
+        wanted, found = _checked(options, spec)
+    else:
+        wanted = _wanted(spec, _flow.surroundings(spec))
+        found = [("", "")] * len(wanted)
     rows = [
         asdict(one) | ({"has": has, "why": why} if options.check else {})
         for one, (has, why) in zip(wanted, found, strict=True)
@@ -50,13 +49,23 @@ def _look(options: argparse.Namespace) -> _each.Looked:
     return _each.Looked({"rights": rows}, _lines(options, wanted, found), PENDING if missing else DONE)
 
 
-def _checked(options: argparse.Namespace, spec: Spec, wanted: list[Right]) -> list[tuple[str, str]]:
+def _wanted(spec: Spec, scope: Scope) -> list[Right]:
+    from kxrecon.derive import derive
+    from kxrecon.permissions import addressed, rights
+
+    scope = addressed(scope)
+    ledger = str((spec.document.get("ledger") or {}).get("database", ""))
+    return rights(derive(spec.desired, None, scope).desired, scope, ledger)
+
+
+def _checked(options: argparse.Namespace, spec: Spec) -> tuple[list[Right], list[tuple[str, str]]]:
     from concurrent.futures import ThreadPoolExecutor
 
-    from kxrecon.permissions import has
+    from kxrecon.permissions import has, located
 
     with planes(options, spec, spec.scope, read_only=True) as clients, ThreadPoolExecutor(options.max_parallel) as pool:
-        return list(pool.map(lambda right: has(right, clients), wanted))
+        wanted = _wanted(spec, located(_flow.surroundings(spec), clients))
+        return wanted, list(pool.map(lambda right: has(right, clients), wanted))
 
 
 def _lines(options: argparse.Namespace, wanted: list[Right], found: list[tuple[str, str]]) -> Iterator[Line]:

@@ -11,6 +11,7 @@ from kxrecon.sandbox.store import Store
 
 from .test_ownership import spec
 
+LAKE = "https://contosolake.blob.core.windows.net"
 CALLER = "99999999-0000-4000-8000-000000000001"
 
 
@@ -36,12 +37,46 @@ def test_the_rights_follow_from_what_is_planned(run):
         ("kusto", "AllDatabasesMonitor"),
         ("arm", "Reader"),
     }
-    # the account is only found when it is looked for, so the role assignment's place is not known offline
     assert set(rows(out, "apply")) == {
         ("kusto", "Database Admin"),
         ("kusto", "AllDatabasesAdmin"),
         ("arm", "Contributor"),
+        ("arm", "Role Based Access Control Administrator"),
     }
+
+
+def test_an_account_whose_id_is_not_known_is_told_by_its_address(run):
+    path = Path(spec("ours", "A"))
+    path.write_text(path.read_text().replace("auth: impersonate", "auth: impersonate, createContainer: true"))
+    _, out, _ = run("permissions", str(path), "--json")
+    where = {(one["verb"], one["role"]): one["where"] for one in json.loads(out)["rights"] if "lake" in one["where"]}
+    assert where == {
+        ("plan", "Reader"): LAKE,
+        ("apply", "Role Based Access Control Administrator"): f"{LAKE}/archive",
+        ("apply", "Storage Account Contributor"): LAKE,
+    }
+
+
+def test_check_finds_the_account_and_asks_about_it(run):
+    path = spec("ours", "A")
+    as_caller(run, path, roles=["Reader"])
+    code, out, _ = run("permissions", path, "--check", "--json", "--sandbox")
+    (role,) = [one for one in json.loads(out)["rights"] if one["role"] == "Role Based Access Control Administrator"]
+    assert role["where"].startswith("/subscriptions/") and role["where"].endswith("/containers/archive")
+    assert (code, role["has"]) == (2, "no")
+
+
+def test_an_account_that_is_not_shown_is_not_said_to_be_open(run):
+    path = spec("ours", "A")
+    as_caller(run, path)
+    other = path.replace("ours", "other")
+    Path(other).write_text(Path(path).read_text().replace("contosolake", "nobodyslake"))
+    world = json.loads(Path("world.json").read_text())
+    world["storageAccounts"] = []
+    Path("world.json").write_text(json.dumps(world))
+    _, out, _ = run("permissions", other, "--check", "--json", "--sandbox-file", "n.db", "--inventory", "world.json")
+    told = {one["has"]: one["why"] for one in json.loads(out)["rights"] if "nobodyslake" in one["where"]}
+    assert told == {"unknown": "no storage account with this address is shown to you"}
 
 
 def test_a_ledger_in_a_table_needs_its_database(run):
