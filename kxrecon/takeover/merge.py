@@ -40,6 +40,8 @@ def merge(path: Path, spec: Spec, taken: Taken) -> Merged:
     for section in ("variables", "targets"):
         new = {name: one for name, one in (found.get(section) or {}).items() if name not in _said(spec, section)}
         _add(document, (section,), new, comments)
+    if not spec.scope.cluster_id and found["cluster"].get("resourceId"):
+        _add(document, ("cluster",), {"resourceId": found["cluster"]["resourceId"]}, comments)
     identities = (found["cluster"].get("identities") or {}).items()
     fresh = {name: one for name, one in identities if name not in spec.scope.identities}
     _add(document, ("cluster", "identities"), fresh, comments)

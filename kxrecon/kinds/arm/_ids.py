@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kxrecon.model import Read
+from kxrecon.model import Failure, Read
 from kxrecon.scope import Scope
+
+UNSTATED = Failure(
+    "failed",
+    "the spec has no cluster.resourceId, so nobody can look: state it, or leave Azure alone (manage: arm: off)",
+)
+"""The answer about the cluster's own resource where nobody said which it is: unknown, never absent."""
 
 
 def needed(record: Mapping[str, Any], name: str, holds: str = "/") -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from kxrecon.errors import Problem
 from kxrecon.kinds import World
-from kxrecon.kinds.arm._ids import cluster_read, exclusive, needed, subscription
+from kxrecon.kinds.arm._ids import UNSTATED, cluster_read, exclusive, needed, subscription
 from kxrecon.model import (
     Answers,
     Change,
@@ -73,6 +73,7 @@ def describe(entity: Entity) -> Any:
 def reads(scope: Scope, known: Answers) -> Iterable[Read]:
     """The cluster; then the identities whose ids it does not show."""
     if not scope.cluster_id:
+        yield from (_identity_read(resource_id) for resource_id in scope.identities.values() if resource_id)
         return
     cluster = cluster_read(scope)
     yield cluster
@@ -115,6 +116,10 @@ def _attached(block: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 def observe(answers: Answers, scope: Scope) -> Iterable[Entity | Reading | Gap]:
     """All identities of the cluster, its state, and the ids of declared ones that are not attached yet."""
     if not scope.cluster_id:
+        if scope.identities:
+            yield Gap(KIND, (), UNSTATED)
+        for symbol, resource_id in scope.identities.items():
+            yield from _unattached(symbol, answers.get(_identity_read(resource_id))) if resource_id else ()
         return
     answer = answers.get(cluster_read(scope))
     block = _block(answer)

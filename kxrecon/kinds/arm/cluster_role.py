@@ -11,9 +11,10 @@ from typing import Any
 
 from kxrecon.errors import Problem
 from kxrecon.kinds import World
-from kxrecon.kinds.arm._ids import exclusive, last_segment, subscription
+from kxrecon.kinds.arm._ids import UNSTATED, exclusive, last_segment, subscription
 from kxrecon.model import (
     FUNCTIONS,
+    Answer,
     Answers,
     Change,
     Deferred,
@@ -90,7 +91,7 @@ def _list(scope: Scope) -> Read:
 
 def observe(answers: Answers, scope: Scope) -> Iterable[Entity | Reading | Gap]:
     """Everybody in a role of the cluster."""
-    answer = answers.get(_list(scope)) if scope.cluster_id else None
+    answer: Answer | None = answers.get(_list(scope)) if scope.cluster_id else UNSTATED
     if isinstance(answer, Failure):
         yield Gap(KIND, (), answer)
     elif isinstance(answer, list):
