@@ -13,12 +13,13 @@ from functools import cache
 
 from kxrecon import handover
 from kxrecon.kinds import World, kind
+from kxrecon.kinds.kusto import external_table
 from kxrecon.kinds.sql import sql_grant, sql_user
 from kxrecon.links import LinkBuilder
 from kxrecon.model import Change, Entity, Finding, Reading, Ref, State
 from kxrecon.prune import Pruning
 from kxrecon.scope import Scope
-from kxrecon.surroundings import Stored, moved, named, table_of
+from kxrecon.surroundings import Stored, moved, named, table_of, writers
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,9 @@ def derive(desired: State, observed: State | None, scope: Scope) -> Derivation:
     ours = {link.ref for _, links in found for link in links}
     wanted.given_by(lambda: _foreign(desired, seen, ours, scope))
     needs: dict[Ref, tuple[Ref, ...]] = {}
-    checked = [(entity, links) for entity, links in found if entity.attributes.get("grants") == "check"]
+    checked = [(entity, links) for entity, links in found if _grants(entity, desired) == "check"]
     for entity, links in found:
-        if entity.attributes.get("grants") != "check":
+        if _grants(entity, desired) != "check":
             needs[entity.ref] = tuple([link.ref for link in links if wanted.add(link, entity)])
     whole = replace(desired, entities=wanted.completed())
     checks = _Checks(World(scope, seen, whole))
@@ -68,11 +69,26 @@ def _links(desired: State, seen: State, builder: LinkBuilder) -> Iterator[tuple[
     """Each entity that needs links, with them."""
     for export in sorted(desired.of_kind("continuous_export"), key=lambda entity: entity.ref):
         if export.attributes.get("grants") != "off":
-            yield export, tuple(builder.of_export(export, table_of(export, desired, seen)))
+            table = table_of(export, desired, seen)
+            yield export, tuple(builder.of_export(export, _as_shown(table, seen) if table else None))
     for table in desired.of_kind("external_table"):
-        links = tuple(builder.of_table(table))
-        if links:
+        links = tuple(builder.of_table(_as_shown(table, seen)))
+        if links and _grants(table, desired) != "off":
             yield table, links
+
+
+def _grants(entity: Entity, desired: State) -> str:
+    """What an export says of its links; of a table's own links the exports that write there, if they agree."""
+    if entity.ref.kind == "continuous_export":
+        return str(entity.attributes.get("grants") or "ensure")
+    said = {str(one.attributes.get("grants") or "ensure") for one in writers(entity.ref, desired)} or {"ensure"}
+    return "ensure" if "ensure" in said else "check" if "check" in said else "off"
+
+
+def _as_shown(table: Entity, seen: State) -> Entity:
+    """A table of which the spec does not say how it gets in, as the service shows it, if it does."""
+    there = seen.entities.get(table.ref)
+    return external_table.as_shown(table, there) if there else table
 
 
 def _foreign(desired: State, seen: State, ours: Container[Ref], scope: Scope) -> State:

@@ -105,6 +105,8 @@ class LinkBuilder:
         if table.fields.get("kind") != "sql":
             yield from self._containers(table, doc)
         for connection in connections(table):
+            if isinstance(connection.get("auth"), Hidden) or isinstance(connection.get("identity"), Hidden):
+                self._unstated(table, doc)
             writer = connection.get("identity") if connection.get("auth") == "managedIdentity" else symbol
             if connection.get("auth") not in ("impersonate", "managedIdentity") or not isinstance(writer, str):
                 continue
@@ -137,6 +139,12 @@ class LinkBuilder:
     def _account(self, location: Location, doc: Mapping[str, object]) -> str:
         stated = str(doc.get("resourceId") or "").split("/blobServices/", 1)[0]
         return stated or self._scope.directory.accounts.get(location.host, "")
+
+    def _unstated(self, table: Entity, doc: Mapping[str, object]) -> None:
+        message = "how it gets in is neither shown nor stated, so nobody can tell which right it needs to write there"
+        self.findings.append(
+            Finding("unverifiable", table.ref, message, "state auth" + (" on its target" if doc else ""))
+        )
 
     def _storage(
         self, table: Entity, connection: Connection, writer: str, doc: Mapping[str, object]

@@ -31,6 +31,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--export", action="append", default=[], metavar="NAME", help="only this one and what it needs (repeatable)"
     )
+    parser.add_argument(
+        "--auth",
+        default="",
+        choices=("impersonate", "key", "sas", "token"),
+        help="how everything gets in that the service masks, if you know it (else: auth: unknown, for you to state)",
+    )
     parser.add_argument("--name", default="", metavar="NAME", help="the spec's name (default: the cluster's)")
     into = parser.add_mutually_exclusive_group()
     into.add_argument("--out", type=Path, metavar="DIR", help="write the spec and its KQL there (default: print it)")
@@ -46,6 +52,7 @@ def run(options: argparse.Namespace) -> int:
 
         return merge(options)
     from kxrecon.scope import Scope
+    from kxrecon.takeover.targets import Targets
 
     uri = options.cluster.rstrip("/")
     name = options.name or (urlsplit(uri).hostname or "").partition(".")[0]
@@ -54,7 +61,12 @@ def run(options: argparse.Namespace) -> int:
     scope = Scope(name=name, cluster_uri=uri, cluster_id=options.resource_id.rstrip("/"))
     with planes_of(options, None, scope, read_only=True) as clients:
         taken = taken_over(
-            scope, clients, databases=options.database, exports=options.export, workers=options.max_parallel
+            scope,
+            clients,
+            databases=options.database,
+            exports=options.export,
+            targets=Targets(stated=options.auth),
+            workers=options.max_parallel,
         )
     if options.out is None:
         write(_inline(taken))
@@ -91,21 +103,31 @@ def tell(options: argparse.Namespace, taken: Taken, place: str) -> int:
 
 def record(taken: Taken, place: str) -> dict[str, Any]:
     """The same for programs."""
+    from kxrecon.takeover.document import unstated
+
     return {
         "spec": place,
         "counts": dict(taken.counts),
         "leftOut": list(taken.left_out),
         "lacking": {label: list(what) for label, what in taken.lacking.items()},
         "planWouldChange": list(taken.residue),
+        "authUnknown": unstated(taken.composed),
     }
 
 
 def _lines(taken: Taken, place: str, at: Sequence[str]) -> list[str]:
+    from kxrecon.takeover.document import unstated
+
     counted = ", ".join(f"{number} {section}" for section, number in taken.counts.items()) or "nothing"
     lines = [f"taken over: {counted}"]
     lines += [f"left out: {one}" for one in taken.left_out]
     lines += [f"{label} {one}" for label, what in taken.lacking.items() for one in what]
     lines += [f"a plan would still {one}" for one in taken.residue]
+    open_ones = ", ".join(unstated(taken.composed))
+    told = (
+        "how these get in is masked, so it says auth: unknown; state it before a table there is changed (or --auth): "
+    )
+    lines += [told + open_ones] if open_ones else []
     secrets = sorted(taken.composed.targets.secrets)
     lines += [f"secrets to set before anything that uses them is changed: {', '.join(secrets)}"] if secrets else []
     look = _onward.command("plan", [place], [], at)

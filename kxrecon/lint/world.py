@@ -223,7 +223,8 @@ class Export:
 
     @cached_property
     def forms(self) -> frozenset[str]:
-        """The ways in which the external table gets in."""
+        """The ways in which the external table gets in, as far as they are known."""
         single = self.target.get("connection")
         connections = [single] if single else self.target.get("connections") or ()
-        return frozenset(str(one.get("auth")) for one in connections)
+        ways = (one.get("auth") for one in connections)
+        return frozenset(str(way) for way in ways if not isinstance(way, Hidden))

@@ -9,6 +9,7 @@ from typing import Any
 from kxrecon import kql
 from kxrecon.errors import Problem
 from kxrecon.kinds import kind
+from kxrecon.kinds.kusto._connections import UNSTATED
 from kxrecon.model import Entity, Hidden, Ref
 from kxrecon.scope import SYSTEM
 from kxrecon.takeover.closure import SECTIONS, Closure
@@ -152,6 +153,18 @@ def _unsayable(entity: Entity) -> str:
     if isinstance(entity.fields.get("columns"), Hidden):
         return "its columns could not be read"
     return ""
+
+
+def unstated(made: Composed) -> list[str]:
+    """The targets, and the tables with connections of their own, of which nobody has said how they get in."""
+    targets = [name for name, doc in (made.document.get("targets") or {}).items() if doc.get("auth") == UNSTATED]
+    tables = [
+        f"{database}/{name}"
+        for database, sections in made.document["databases"].items()
+        for name, entry in (sections.get("externalTables") or {}).items()
+        if any(str(one).endswith("*") for one in entry.get("connections") or ())
+    ]
+    return [*targets, *tables]
 
 
 def refused(made: Composed, problems: Iterable[Problem]) -> bool:

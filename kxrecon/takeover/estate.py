@@ -45,13 +45,13 @@ def take_over(
     *,
     databases: Sequence[str] = (),
     exports: Sequence[str] = (),
-    targets: Mapping[str, Doc] | None = None,
+    targets: Targets | None = None,
     workers: int = 8,
 ) -> Taken:
     """Read what is there and write it down. ``targets`` and ``scope.identities`` are those of a spec to merge into."""
     seen = survey(scope, clients, databases=databases, workers=workers)
     closed = closure(seen.state, exports)
-    made, seen = compose(seen, closed, Targets(dict(targets or {})), workers=workers)
+    made, seen = compose(seen, closed, targets or Targets(), workers=workers)
     lacks: dict[str, list[str]] = {}
     taken = _written(made, closed, seen, lacks)
     for _ in range(ATTEMPTS):
@@ -72,15 +72,22 @@ def take_over(
 
 
 def _mark(made: Composed, label: str, lacks: Sequence[str]) -> bool:
-    """An export that lacks a link is looked at, but its link is not made: that is for a person to decide."""
+    """An export that lacks a link, or whose table does, is looked at, but its link is not made: that is for a person
+    to decide."""
     database, _, name = label.partition("/")
-    entry = ((made.document["databases"].get(database) or {}).get("continuousExports") or {}).get(name)
-    if entry is None or entry.get("grants") == "check":
-        return False
-    entry["grants"] = "check"
-    for one in lacks:
-        made.note(("databases", database, "continuousExports", name), f"{one}: say grants: ensure to have it made")
-    return True
+    exports: Mapping[str, Doc] = (made.document["databases"].get(database) or {}).get("continuousExports") or {}
+    fresh = [
+        (export, entry)
+        for export, entry in exports.items()
+        if name in (export, entry.get("to")) and entry.get("grants") != "check"
+    ]
+    for export, entry in fresh:
+        entry["grants"] = "check"
+        for one in lacks:
+            made.note(
+                ("databases", database, "continuousExports", export), f"{one}: say grants: ensure to have it made"
+            )
+    return bool(fresh)
 
 
 def _written(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from kxrecon.kinds.adls.acl_entry import directories
 from kxrecon.kinds.arm import role_assignment
+from kxrecon.kinds.kusto._connections import UNSTATED
 from kxrecon.kinds.sql import _reads as sql_reads
 from kxrecon.links import BLOB_WRITER
 from kxrecon.model import Ref, State
@@ -45,7 +46,7 @@ def settle(targets: Targets, writings: Iterable[Writing], seen: Survey, *, worke
 
 def _location(one: Writing, targets: Targets) -> Location | None:
     doc = targets.docs.get(str(one.entry.get("target"))) or {}
-    if doc.get("auth") not in ("impersonate", "managedIdentity") or doc.get("grant"):
+    if doc.get("auth") not in ("impersonate", "managedIdentity", UNSTATED) or doc.get("grant"):
         return None
     return locate(str(doc.get("url") or ""))
 

@@ -17,6 +17,7 @@ from kxrecon.verify import fixes
 from kxrecon.verify.known import Subject
 
 Connection = Mapping[str, Any]
+_MASKED = "whoever opens the connection is masked: it may carry a password"
 ABSENT = ("does not exist", "cannot open database", "could not be resolved", "cannot open server")
 
 
@@ -53,10 +54,14 @@ def grant(subject: Subject, connection: Connection) -> Link:
     if user.ref not in known.observed.entities:
         if not isinstance(known.scope.identity(writer, "clientId"), str):
             return unknown(f"not reached: '{writer}' has no client id yet")
+        if isinstance(connection.get("auth"), Hidden):
+            return unknown(_MASKED)
         commands = [fix for entity in wanted for fix in fixes.single(entity, known)]
         text = f"'{writer}' has no user in {connection['database']} on {connection['server']}"
         return broken(text, *commands, *fixes.everything(user, known))
-    return _permissions(wanted[1:], subject)
+    found = _permissions(wanted[1:], subject)
+    masked = isinstance(connection.get("auth"), Hidden) and found.verdict == "broken"
+    return unknown(_MASKED) if masked else found
 
 
 def _wanted(subject: Subject, connection: Connection, writer: str, table: Entity) -> list[Entity]:

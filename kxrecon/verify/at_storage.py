@@ -213,6 +213,8 @@ def _firewall(rules: Mapping[str, Any], place: Location, subject: Subject, conne
     open_rules = rules.get("ipRules") or rules.get("virtualNetworkRules")
     if open_rules and not subject.failed_with("authorizationfailure"):
         return unknown(f"the firewall of {place.account} has address rules; the cluster's addresses are not known")
+    if subject.writer(connection) is None and isinstance(connection.get("auth"), Hidden):
+        return unknown(f"the firewall of {place.account} lets identities in only; how the table gets in is masked")
     if subject.writer(connection) is None:
         text = f"the firewall of {place.account} lets trusted services in by managed identity only"
         return broken(text, Fix("person", "set auth: impersonate and managedIdentity:"), *_opened(place, subject))

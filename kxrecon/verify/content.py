@@ -201,7 +201,7 @@ def authentication(subject: Subject) -> Link:
         remedy = Fix("person", "set auth: impersonate on the target and managedIdentity: on the export")
         return broken(text, *_table_definition(subject), remedy)
     if any(isinstance(form, Hidden) for form in forms):
-        return unknown("the service masks how the external table gets in: a spec with this table would tell")
+        return unknown("the service masks how the external table gets in: a spec that states it would tell")
     return holds(f"the external table gets in by {', '.join(sorted(set(map(str, forms))))}")
 
 

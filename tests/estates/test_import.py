@@ -9,6 +9,7 @@ import pytest
 
 from kxrecon import cli
 from kxrecon.errors import PlaneError, UsageError
+from kxrecon.takeover.targets import Targets
 
 from .raw import CLUSTER, Feed
 from .test_import_laws import estate_of, planned_afresh, taken
@@ -34,7 +35,7 @@ def test_a_whole_estate_lacks_nothing_and_repeats_nothing(estate):
         Feed(name="D"),
     ]
     with estate(*feeds) as ends:
-        result, _ = taken(ends)
+        result, _ = taken(ends, targets=Targets(stated="impersonate"))
         spec, plan = planned_afresh(ends, result)
     assert result.lacking == {} and result.left_out == ()
     assert plan.actions == () and not [one for one in plan.findings if one.kind in ("handover", "blocked")]
@@ -53,7 +54,7 @@ def test_a_whole_estate_lacks_nothing_and_repeats_nothing(estate):
 @pytest.mark.parametrize("missing", ["target", "viewer"])
 def test_a_missing_link_is_named_and_not_made(estate, missing):
     with estate(Feed(name="A", missing=frozenset({missing}))) as ends:
-        result, _ = taken(ends)
+        result, _ = taken(ends, targets=Targets(stated="impersonate"))
         _, plan = planned_afresh(ends, result)
     assert plan.actions == ()
     assert exports(result)["A"]["grants"] == "check"
@@ -66,8 +67,8 @@ def test_a_missing_link_is_named_and_not_made(estate, missing):
 
 
 def test_a_masked_key_becomes_a_secret_variable(estate):
-    with estate(Feed(name="A", identity=None), Feed(name="B")) as ends:
-        result, _ = taken(ends)
+    with estate(Feed(name="A", identity=None)) as ends:
+        result, _ = taken(ends, targets=Targets(stated="key"))
         spec, plan = planned_afresh(ends, result)
     assert plan.actions == ()
     assert list(spec.secrets) == ["archiveSecret"]
@@ -91,7 +92,7 @@ def test_a_query_that_cannot_be_read_is_left_out_and_said(estate):
     assert result.left_out == (
         "continuous_export Telemetry/A: its query holds an obfuscated literal, which the service shows as asterisks",
     )
-    assert "secret" not in result.text
+    assert "h'secret'" not in result.text
 
 
 def test_names_that_a_spec_refuses_are_left_out_with_their_exports(estate):

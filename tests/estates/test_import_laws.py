@@ -18,6 +18,7 @@ from kxrecon.scope import Scope
 from kxrecon.takeover import trial
 from kxrecon.takeover.estate import take_over
 from kxrecon.takeover.survey import Remembered
+from kxrecon.takeover.targets import Targets
 
 from .raw import CLUSTER, Estate, Feed
 
@@ -150,10 +151,10 @@ def test_import_then_plan_is_empty(setting, tmp_path_factory):
         suppress_health_check=list(HealthCheck),
         phases=(Phase.generate,),
     )
-    @given(ESTATES)
-    def law(feeds):
+    @given(ESTATES, st.sampled_from(("", "impersonate", "key")))
+    def law(feeds, stated):
         with estate_of(tmp_path_factory.mktemp("estate"), feeds, **setting) as ends:
-            result, _ = taken(ends)
+            result, _ = taken(ends, targets=Targets(stated=stated))
             assert result.residue == (), result.text
             spec, plan = planned_afresh(ends, result)
             assert plan.actions == (), result.text

@@ -47,7 +47,7 @@ def run(*argv):
 
 
 def test_what_is_added_changes_nothing_and_what_was_there_stays(folder, capsys):
-    assert run("import", "--cluster", CLUSTER, "--merge", "ours.yaml") == 0
+    assert run("import", "--cluster", CLUSTER, "--merge", "ours.yaml", "--auth", "impersonate") == 0
     assert "added to ours.yaml: 6 entries" in capsys.readouterr().err
     text = Path("ours.yaml").read_text()
     assert text.startswith("# ours since 2024\n")
@@ -61,7 +61,7 @@ def test_what_is_added_changes_nothing_and_what_was_there_stays(folder, capsys):
     assert "target: lake" in text.partition("databases:")[0], "the spec's own name for the place is used"
     assert "managedIdentity: writer" in text and "exporter:" not in text
 
-    assert run("import", "--cluster", CLUSTER, "--merge", "ours.yaml") == 0
+    assert run("import", "--cluster", CLUSTER, "--merge", "ours.yaml", "--auth", "impersonate") == 0
     assert "0 entries" in capsys.readouterr().err
     assert Path("ours.yaml").read_text() == text
 
@@ -70,3 +70,47 @@ def test_another_cluster_is_refused(folder, capsys):
     assert run("import", "--cluster", "https://other.westeurope.kusto.windows.net", "--merge", "ours.yaml") == 1
     assert "is about https://telemetry" in capsys.readouterr().err
     assert Path("ours.yaml").read_text() == SPEC
+
+
+def test_what_is_masked_is_not_put_on_a_target_that_says_how_to_get_in(folder, capsys):
+    assert run("import", "--cluster", CLUSTER, "--merge", "ours.yaml", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["added"] and told["authUnknown"] == ["archive", "landing"], told
+    text = Path("ours.yaml").read_text()
+    assert text.count("auth: unknown") == 2 and "target: archive" in text
+    assert run("plan", "ours.yaml", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["actions"] == []
+
+
+BARE = f"version: 1\nname: team\ncluster: {{ uri: '{CLUSTER}' }}\ndatabases: {{}}\n"
+
+
+def test_the_id_of_the_cluster_goes_with_what_needs_it(folder, capsys):
+    Path("m.yaml").write_text(BARE)
+    assert run("import", "--cluster", CLUSTER, "--merge", "m.yaml", "--auth", "impersonate") == 0
+    text = Path("m.yaml").read_text()
+    assert f"resourceId: {CLUSTER_ID}" in text and "exporter:" in text
+    capsys.readouterr()
+    assert run("plan", "m.yaml", "--detailed-exitcode") == 0, capsys.readouterr().out
+
+
+def test_options_that_do_not_go_with_a_spec_that_is_there_are_refused(folder, capsys):
+    assert run("import", "--cluster", CLUSTER, "--merge", "ours.yaml", "--name", "other") == 1
+    assert "--name is for a new spec" in capsys.readouterr().err
+    assert Path("ours.yaml").read_text() == SPEC
+
+
+def test_without_the_id_of_the_cluster_its_identities_are_unknown_and_nothing_is_sent_for_them(folder, capsys):
+    """What is there is recognised all the same, by the identity's own resource."""
+    assert run("import", "--cluster", CLUSTER, "--merge", "ours.yaml", "--auth", "impersonate") == 0
+    text = Path("ours.yaml").read_text()
+    Path("ours.yaml").write_text(text.replace(f"  resourceId: {CLUSTER_ID}\n", "", 1))
+    capsys.readouterr()
+    for manage in ("apply", "check"):
+        Path("how.yaml").write_text(f"extends: [ ours.yaml ]\nname: ours\nmanage: {{ arm: {manage} }}\n")
+        assert run("plan", "how.yaml", "--json") == 0
+        plan = json.loads(capsys.readouterr().out)
+        assert plan["actions"] == [], plan["actions"]
+        assert not {one["kind"] for one in plan["findings"]} & {"wrong", "blocked", "handover"}, plan["findings"]
+        (told,) = [one["message"] for one in plan["findings"] if one["kind"] == "unknown"]
+        assert "the spec has no cluster.resourceId, so nobody can look: state it" in told

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from kxrecon.derive import Derivation, derive
+from kxrecon.kinds.arm import role_assignment
 from kxrecon.kinds.kusto import database_role
 from kxrecon.lockout import guarded
 from kxrecon.model import HIDDEN, Entity, Reading, Ref, State
@@ -184,11 +189,12 @@ def test_an_export_whose_identity_is_hidden_may_use_any():
     assert leaving(identity)[0] == {IDENTITY}
 
 
-def test_what_lies_in_an_account_that_nobody_could_find_stays():
-    """Resource Graph leaves out, without a word, what the caller may not see."""
+@pytest.mark.parametrize("auth", ["impersonate", HIDDEN])
+def test_what_lies_in_an_account_that_nobody_could_find_stays(auth):
+    """Resource Graph leaves out, without a word, what the caller may not see; a masked table may impersonate."""
     table = Entity(
         Ref("external_table", ("D", "T")),
-        {"kind": "storage", "connections": ({"uri": "https://acc.blob.core.windows.net/c", "auth": "impersonate"},)},
+        {"kind": "storage", "connections": ({"uri": "https://acc.blob.core.windows.net/c", "auth": auth},)},
     )
     there = "/subscriptions/1/resourcegroups/g/providers/microsoft.storage/storageaccounts/{}/blobservices/default/containers/c"
     mine, other = (
@@ -196,6 +202,19 @@ def test_what_lies_in_an_account_that_nobody_could_find_stays():
     )
     gone, told = leaving(mine, other, others=(table,))
     assert gone == {other.ref} and "account of its target is not known" in told[mine.ref]
+
+
+def test_a_table_whose_way_in_is_masked_may_rely_on_any_grant_of_its_export():
+    """The list of a directory, a user in SQL, a role: nobody can tell that it gets in by a secret instead."""
+    scope = replace(SCOPE, directory=replace(SCOPE.directory, accounts={"acc.blob.core.windows.net": "/a"}))
+    where = "/a/blobServices/default/containers/c"
+    role = role_assignment.assignment(where, "Storage Blob Data Contributor", app(THEIR_ID), ())
+    masked = {"uri": "https://acc.blob.core.windows.net/c/x", "auth": HIDDEN, "identity": HIDDEN, "secret": HIDDEN}
+    table = Entity(Ref("external_table", ("D", "T")), {"kind": "storage", "connections": (masked,)})
+    gone, told = leaving(role, scope=scope, others=(table,))
+    assert gone == set() and "TheirJob may rely on it: how it gets in" in told[role.ref]
+    key = replace(table, fields={"kind": "storage", "connections": ({**masked, "auth": "key"},)})
+    assert leaving(role, scope=scope, others=(key,))[0] == {role.ref}
 
 
 def test_exact_is_refused_while_an_identity_of_the_spec_could_not_be_read():

@@ -1,7 +1,8 @@
 """Storage connection strings by their comparable part: where they point, and how they get in.
 
 A connection is a record of ``uri`` (without credentials, ``abfss://`` as its ``https://`` form), ``auth``,
-``identity`` (a symbol) and ``secret``. Kusto masks what follows ``;``, so an observed one may hold HIDDEN.
+``identity`` (a symbol) and ``secret``. Kusto masks what follows ``;``, so an observed one may hold HIDDEN, and so
+does a desired one of which nobody has said yet how it gets in (``auth: unknown``, ``;*******``).
 Source: learn.microsoft.com, Storage connection strings; Create and alter Azure Storage external tables.
 """
 
@@ -26,7 +27,8 @@ _SECRET_SUFFIX = {
     "token": ";token=",
     "aws": ";AwsCredentials=",
 }
-AUTHS = ("impersonate", "managedIdentity", *_SECRET_SUFFIX, "none")
+UNSTATED = "unknown"
+AUTHS = ("impersonate", "managedIdentity", *_SECRET_SUFFIX, "none", UNSTATED)
 _KEYWORDS = {"managed_identity": "managedIdentity", "sharedkey": "sharedKey", "token": "token", "awscredentials": "aws"}
 _HOLE = "\x00"  # stands for a secret while a connection string is taken apart
 RETIRED = "adl://"
@@ -51,6 +53,16 @@ def connection(uri: str, auth: Value, identity: Value = None, secret: Value = No
     return {"uri": canonical_uri(uri), "auth": auth, "identity": identity, "secret": secret}
 
 
+def unstated(uri: str) -> Connection:
+    """A connection of which nobody has said how it gets in, and the service does not show it."""
+    return connection(uri, HIDDEN, HIDDEN, HIDDEN)
+
+
+def is_unstated(one: Mapping[str, Value]) -> bool:
+    """Whether a desired connection leaves open how it gets in; what is observed stands in for it then."""
+    return isinstance(one["auth"], Hidden) or isinstance(one["identity"], Hidden)
+
+
 def parse(text: str | Sequence[str | Leaf], scope: Scope) -> Connection:
     """A connection string as written or shown; a masked credential gives HIDDEN auth."""
     parts = (text,) if isinstance(text, str) else tuple(text)
@@ -67,7 +79,7 @@ def parse(text: str | Sequence[str | Leaf], scope: Scope) -> Connection:
     if suffix.lower() == "impersonate":
         return connection(uri, "impersonate")
     if not suffix.strip("*"):
-        return connection(uri, HIDDEN, HIDDEN, HIDDEN)
+        return unstated(uri)
     known = _KEYWORDS.get(keyword.strip().lower()) if equals else None
     if known == "managedIdentity":
         return connection(uri, known, _identity(value, scope))
@@ -93,6 +105,18 @@ def _secret(value: str, leaves: list[Leaf]) -> Value:
     return kql.command(*pieces)
 
 
+def completed(wanted: Sequence[Connection], seen: Sequence[Connection]) -> tuple[Connection, ...]:
+    """The desired connections, those that leave open how they get in as they are observed at the same place."""
+    left = list(seen)
+    found = []
+    for one in wanted:
+        there = next((other for other in left if other["uri"] == one["uri"]), None) if is_unstated(one) else None
+        if there is not None:
+            left.remove(there)
+        found.append(one if there is None else there)
+    return tuple(found)
+
+
 def observed_connections(cell: Any, scope: Scope) -> tuple[Connection, ...]:
     """Connections from ``.show external tables``, in the order of their URIs."""
     found = [parse(text, scope) for text in cell or ()]
@@ -115,6 +139,9 @@ def from_target(draft: Draft, doc: Mapping[str, Any], path: str, scope: Scope) -
         return None
     if auth == "key" and ".dfs." in uri:
         auth = "sharedKey"
+    if auth == UNSTATED:
+        _check(draft, uri, unstated(uri), "path" if path else "target")
+        return unstated(uri)
     identity, secret = None, None
     if auth == "managedIdentity":
         identity = draft.identity(str(doc.get("identity") or SYSTEM), scope, "target")
@@ -141,12 +168,10 @@ def from_strings(draft: Draft, texts: Sequence[Any], scope: Scope) -> tuple[Conn
     for index, text in enumerate(texts):
         one = parse(text if isinstance(text, str) else tuple(text), scope)
         _check(draft, str(one["uri"]), one, "connections", index)
-        if isinstance(one["auth"], Hidden):
-            draft.wrong("the credential is masked", "connections", index, remedy="say how to get in: ;impersonate")
-        elif isinstance(one["secret"], Hidden):
+        if not is_unstated(one) and isinstance(one["secret"], Hidden):
             remedy = "declare a variable with secret: true and write ${name}"
             draft.wrong("a secret is written in clear", "connections", index, remedy=remedy)
-        elif one["auth"] == "managedIdentity":
+        elif one["auth"] == "managedIdentity" and not is_unstated(one):
             one["identity"] = draft.identity(str(one["identity"]), scope, "connections", index)
         found.append(one)
     return tuple(sorted(found, key=_uri))

@@ -13,14 +13,14 @@ from dataclasses import replace
 from typing import Any
 
 from kxrecon import kql
-from kxrecon.kinds.kusto._connections import identity_value
+from kxrecon.kinds.kusto._connections import UNSTATED, identity_value, is_unstated
 from kxrecon.kinds.kusto._draft import Draft, nearest, one_of
 from kxrecon.model import HIDDEN, Hidden, Leaf, Secret, Text, Value
 from kxrecon.scope import SYSTEM, Scope
 
 SqlConnection = dict[str, Value]
 
-AUTHS = ("impersonate", "managedIdentity", "password")
+AUTHS = ("impersonate", "managedIdentity", "password", UNSTATED)
 _INTEGRATED = "Active Directory Integrated"
 _MANAGED = "Active Directory Managed Identity"
 _PAIR = re.compile(r"""\s*([^=;]+?)\s*(?:=\s*("(?:[^"]|"")*"|'(?:[^']|'')*'|[^;]*?))?\s*(?:;|\Z)""")
@@ -77,12 +77,21 @@ def _access(known: Mapping[str, str], leaves: list[Leaf], masked: bool, scope: S
         identity = SYSTEM if not user else scope.directory.identity(user)
         return _record("managedIdentity", identity=HIDDEN if user and not user.strip("*") else identity)
     if masked and user is None:
-        return _record(HIDDEN, HIDDEN, HIDDEN, HIDDEN)
+        return _UNSTATED
     return _record("password", user=user, secret=leaves[0] if leaves else HIDDEN)
 
 
 def _record(auth: Value, identity: Value = None, user: Value = None, secret: Value = None) -> dict[str, Value]:
     return {"auth": auth, "identity": identity, "user": user, "secret": secret}
+
+
+_UNSTATED = _record(HIDDEN, HIDDEN, HIDDEN, HIDDEN)
+
+
+def completed(wanted: SqlConnection, seen: SqlConnection) -> SqlConnection:
+    """The desired connection; where it leaves open how it gets in, that is as it is observed at the same place."""
+    there = all(wanted[key] == seen.get(key) for key in ("server", "database"))
+    return {**wanted, **{key: seen[key] for key in _UNSTATED}} if there and is_unstated(wanted) else wanted
 
 
 # --- from the spec ----------------------------------------------------------------------------------------
@@ -94,7 +103,7 @@ def from_target(draft: Draft, doc: Mapping[str, Any], scope: Scope) -> SqlConnec
     if auth is None:
         draft.wrong(f"unknown auth '{doc['auth']}'", "target", remedy=nearest(str(doc["auth"]), AUTHS))
         return None
-    identity = None
+    identity: Value = None
     if auth == "managedIdentity":
         identity = draft.identity(str(doc.get("identity") or SYSTEM), scope, "target")
     user, secret = (doc.get("user"), doc.get("password")) if auth == "password" else (None, None)
@@ -104,7 +113,7 @@ def from_target(draft: Draft, doc: Mapping[str, Any], scope: Scope) -> SqlConnec
         draft.wrong(message, "target", remedy=remedy)
     if not doc.get("server") or not doc.get("database"):
         draft.wrong("a SQL target needs server: and database:", "target")
-    found = _record(auth, identity, user, secret)
+    found = _UNSTATED if auth == UNSTATED else _record(auth, identity, user, secret)
     options = {str(key).lower(): str(value) for key, value in (doc.get("options") or {}).items()}
     server, database = _server(str(doc.get("server") or "")), str(doc.get("database") or "")
     return {"server": server, "database": database, **found, "options": options}
@@ -115,7 +124,9 @@ def from_string(draft: Draft, text: Any, scope: Scope) -> SqlConnection:
     found = parse(text if isinstance(text, str) else tuple(text), scope)
     if not found["server"] or isinstance(found["server"], Hidden):
         draft.wrong("the connection string names no Server", "connections", 0)
-    if isinstance(found["auth"], Hidden) or isinstance(found["secret"], Hidden):
+    if is_unstated(found):
+        return found
+    if isinstance(found["secret"], Hidden):
         remedy = "declare a variable with secret: true and write Password=${name}"
         draft.wrong("the password is missing, masked or written in clear", "connections", 0, remedy=remedy)
     elif found["auth"] == "managedIdentity":
@@ -136,7 +147,9 @@ def _value(text: str) -> str:
 def _parts(one: SqlConnection, identity: str | Leaf) -> list[str | Leaf]:
     server = _value(f"tcp:{one['server']}{'' if ',' in one['server'] else ',1433'}")
     parts: list[str | Leaf] = [f"Server={server};Database={_value(one['database'])}"]
-    if one["auth"] == "impersonate":
+    if is_unstated(one):
+        parts.append(";*******")
+    elif one["auth"] == "impersonate":
         parts.append(f";Authentication={_INTEGRATED}")
     elif one["auth"] == "managedIdentity":
         parts.append(f";Authentication={_MANAGED}")
@@ -158,7 +171,7 @@ def render(one: SqlConnection, scope: Scope) -> Text:
 
 def describe(one: SqlConnection) -> Any:
     """A connection as the spec writes it; a masked one stays masked, for somebody to fill in."""
-    if isinstance(one["server"], Hidden) or isinstance(one["auth"], Hidden):
+    if isinstance(one["server"], Hidden) or isinstance(one["database"], Hidden):
         return f"Server={one['server']};*******"
     parts = kql.command(*_parts(one, str(one["identity"])))
     return parts[0] if len(parts) == 1 else list(parts)

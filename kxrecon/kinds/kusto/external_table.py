@@ -202,7 +202,9 @@ def group(change: Change) -> Hashable:
 
 
 def adopt(desired: Entity, observed: Entity) -> Entity:
-    """Partitions that the spec states bring their own path format: an observed one may name others."""
+    """How its connections get in where the spec leaves that open. Partitions that the spec states bring their own
+    path format: an observed one may name others."""
+    desired = as_shown(desired, observed)
     fields = desired.fields
     if (
         "partitions" not in fields
@@ -211,6 +213,17 @@ def adopt(desired: Entity, observed: Entity) -> Entity:
     ):
         return desired
     return replace(desired, fields={**fields, "pathFormat": None})
+
+
+def as_shown(desired: Entity, observed: Entity) -> Entity:
+    """A desired table; where it leaves open how its connections get in, that is as it is observed, masked or not."""
+    one, other = desired.fields.get("connections") or (), observed.fields.get("connections") or ()
+    single, seen = desired.fields.get("connection"), observed.fields.get("connection")
+    if any(map(_connections.is_unstated, one)):
+        return replace(desired, fields={**desired.fields, "connections": _connections.completed(one, other)})
+    if single is not None and seen is not None and _connections.is_unstated(single):
+        return replace(desired, fields={**desired.fields, "connection": _sql_connection.completed(single, seen)})
+    return desired
 
 
 def act(changes: Sequence[Change], world: World) -> Sequence[Step]:
@@ -267,8 +280,17 @@ def _unreadable(change: Change) -> Iterator[Hazard]:
     foreign = ("connections", "partitions") if fields["kind"] == "sql" else ("connection",)
     for name, value in fields.items():
         if name not in foreign and _has_hidden(value):
-            reason = f"{name} cannot be read back, so altering the table would lose it: state it in the spec"
-            yield Hazard("unreadable-field", change.ref, reason)
+            yield Hazard("unreadable-field", change.ref, _unknown(name, change))
+
+
+def _unknown(name: str, change: Change) -> str:
+    if name not in ("connections", "connection"):
+        return f"{name} cannot be read back, so altering the table would lose it: state it in the spec"
+    target = change.entity.attributes.get("target")
+    remedy = f"state auth on the target '{target}'" if target else "state it in the spec"
+    if change.observed is None:
+        return f"nobody has said how it gets in, so it cannot be made: {remedy}"
+    return f"how it gets in cannot be read back, so altering the table would lose it: {remedy}"
 
 
 def _has_hidden(value: Value) -> bool:
