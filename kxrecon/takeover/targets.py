@@ -110,9 +110,14 @@ class Targets:
         return {"connections": [_joined(text)]}, comment
 
     def _named(self, doc: Doc, wanted: str, secret: bool, comment: str) -> str:
-        """The name of a target with these fields; a new one if none has them."""
+        """The name of a target with these fields; a new one if none has them.
+
+        Where nobody knows how to get in, what is known of it has to be the same too: a person states it for all.
+        """
+        unstated = doc["auth"] == UNSTATED
         for name, known in self.docs.items():
-            if all(_same(key, known.get(key), value) for key, value in doc.items()):
+            alike = not unstated or self.comments.get(name, comment) == comment
+            if alike and all(_same(key, known.get(key), value) for key, value in doc.items()):
                 return name
         name = unique(wanted, self.docs)
         if secret:

@@ -172,6 +172,18 @@ def test_who_knows_how_everything_gets_in_says_so_once(tmp_path):
     assert "auth: key" in keyed.text and "secret: ${archiveSecret}" in keyed.text
 
 
+def test_what_cannot_impersonate_does_not_share_a_target_with_what_may(tmp_path):
+    """A person states how a target gets in for all of its tables at once."""
+    with estate_of(tmp_path, [OTHER]) as ends:
+        for name, identity in (("A", IDENTITY), ("B", ""), ("C", IDENTITY)):
+            add_table(ends, name, f"{PLACE}/{name};S0VZ")
+            add_export(ends, name, name, identity)
+        result, _ = taken(ends)
+    tables = result.composed.document["databases"]["Telemetry"]["externalTables"]
+    assert [tables[name]["target"] for name in "ABC"] == ["archive", "archive-2", "archive"]
+    assert "an export without an identity writes there" in result.composed.targets.comments["archive-2"]
+
+
 def test_amazon_has_one_way_in_behind_a_semicolon(folder, capsys):
     with estate_of(folder, [OTHER]) as ends:
         add_table(ends, "S3", "https://bucket.s3.eu-west-1.amazonaws.com/p;AwsCredentials=AK,SK")
