@@ -1,6 +1,7 @@
 """What somebody else has to run: az commands, KQL and T-SQL that say the same as the requests that are withheld.
 
-A value that is known only later stands as ``<what it is>``: whoever runs the script fills it in.
+A value that is known only later is looked up (``lookups.py``): by the script itself in a shell, by whoever runs it
+where it is KQL or T-SQL, which holds ``<what it is>`` there.
 """
 
 from __future__ import annotations
@@ -8,17 +9,34 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kxrecon.called import called
 from kxrecon.kinds import NAMES, World, kind
-from kxrecon.leaves import shown
-from kxrecon.model import Change, Deferred, Finding, Ref, Request, State, Unknown, Value
+from kxrecon.leaves import shown, unknowns
+from kxrecon.lookups import in_shell, is_lookup, placeholder, told
+from kxrecon.model import Change, Deferred, Entity, Finding, Ref, Request, State, Unknown, Value
+from kxrecon.principals import is_guid
 from kxrecon.scope import SYSTEM
 
 KUSTO_API = "2025-02-14"
-SAYS = "To run"  # at the head of each script
+MADE = "Made by kxrecon plan"
+ENDINGS = {"kusto": ".kql", "sql": ".sql"}
+COMMENTS = {"kusto": "//", "sql": "--"}
+# Kinds whose name alone says what they need.
+GRANTS = frozenset(
+    {
+        "managed_identity_policy",
+        "database_role",
+        "cluster_role",
+        "role_assignment",
+        "acl_entry",
+        "sql_user",
+        "sql_grant",
+    }
+)
 _NOT_IN_NAME = re.compile(r"[^A-Za-z0-9.-]+")
 
 
@@ -30,19 +48,22 @@ def commands(change: Change, world: World) -> str:
 
 def _lines(request: Request, world: World) -> Iterator[str]:
     if request.plane in ("kusto", "sql"):
+        leaves = [part for part in request.text if isinstance(part, Unknown | Deferred)]
+        yield from told(leaves, world.scope, COMMENTS[request.plane])
         yield "".join(_filled(part) for part in request.text)
         return
     operation = str(request.text[0])
     body = {key: _plain(value) for key, value in request.body.items()}
     if operation == "clusters.identity":
         body["type"] = _identity_type(body, world.observed)
-    yield from _AZ[operation](request, body)
+    late = list(unknowns({key: value for key, value in request.body.items() if key != "name"}))
+    if isinstance(request.body.get("name"), Deferred):  # any name will do: rows are told by what they say
+        body["name"] = _NOT_IN_NAME.sub("-", "-".join(["kxrecon", *(leaf.ref.label for leaf in late)]))
+    yield from in_shell(_AZ[operation](request, body), late, world.scope)
 
 
 def _filled(part: Value) -> str:
-    if isinstance(part, Unknown):
-        return f"<{part.attribute} of {part.ref.label}>"
-    return f"<{part}>" if isinstance(part, Deferred) else shown(part)
+    return placeholder(part) if isinstance(part, Unknown | Deferred) else shown(part)
 
 
 def _plain(value: Value) -> Any:
@@ -141,13 +162,45 @@ class Script:
     text: str
 
 
-def scripts(findings: Iterable[Finding]) -> list[Script]:
-    """One script for each owner: a subscription's or an account's, a database's, a SQL database's."""
-    owners: dict[tuple[str, str], list[Finding]] = {}
-    for finding in findings:
-        if finding.kind == "handover" and finding.ref is not None and finding.remedy:
-            owners.setdefault((NAMES[finding.ref.kind], owner(finding.ref)), []).append(finding)
-    return [_script(plane, owner, ones) for (plane, owner), ones in sorted(owners.items())]
+def made_for(spec: str, cluster: str) -> str:
+    """The words by which a script is known as one of a spec's, whenever it was written."""
+    return f"{MADE} for the spec {spec} on {cluster}"
+
+
+def scripts(findings: Iterable[Finding], spec: str, cluster: str) -> list[Script]:
+    """One script for each owner, in the order to run them: a subscription's or an account's, a database's, a SQL
+    database's. Each says where it belongs, and which go before it."""
+    owners: dict[tuple[str, str], dict[int, Finding]] = {}
+    for number, finding in enumerate(_in_order(findings)):
+        assert finding.ref is not None
+        owners.setdefault((NAMES[finding.ref.kind], owner(finding.ref)), {})[number] = finding
+    # Whose last command comes first waits for nobody whose last comes later.
+    ordered = sorted(owners, key=lambda one: max(owners[one]))
+    names = [_file(*one) for one in ordered]
+    return [
+        Script(name, _text(place, owners[place].values(), names[:number], len(names), (spec, cluster)))
+        for number, (name, place) in enumerate(zip(names, ordered, strict=True))
+    ]
+
+
+def _in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """Handovers as they have to be done: in the order of the plan, but what a grant's name says that it needs first."""
+    wanted = [one for one in findings if one.kind == "handover" and one.ref is not None and one.remedy]
+    by_ref = {one.ref: one for one in wanted if not one.message.startswith("delete ")}
+    done: dict[int, Finding] = {}
+
+    def put(one: Finding) -> None:
+        if id(one) in done or one.ref is None:
+            return
+        if one.ref.kind in GRANTS and one.ref in by_ref:
+            for need in kind(one.ref.kind).needs(Entity(one.ref, {})):
+                if need.ref in by_ref and need.ref != one.ref:
+                    put(by_ref[need.ref])
+        done[id(one)] = one
+
+    for one in wanted:
+        put(one)
+    return list(done.values())
 
 
 def owner(ref: Ref) -> str:
@@ -165,15 +218,36 @@ def owner(ref: Ref) -> str:
     return ref.name[0]
 
 
-def _script(plane: str, owner: str, findings: Iterable[Finding]) -> Script:
-    ending, comment, head = {
-        "kusto": (".kql", "//", f"// {SAYS} in {owner}"),
-        "sql": (".sql", "--", f"-- {SAYS} in {owner}"),
-    }.get(plane, (".sh", "#", f"#!/bin/sh\n# {SAYS} by whoever may write to {owner}\nset -eu"))
+def _file(plane: str, owner: str) -> str:
+    return f"{plane}-{_NOT_IN_NAME.sub('-', owner)}{ENDINGS.get(plane, '.sh')}"
+
+
+def _text(
+    place: tuple[str, str], findings: Iterable[Finding], before: Sequence[str], total: int, by: tuple[str, str]
+) -> str:
+    """A script: its head, then each command below why it is there."""
+    plane, owner = place
+    comment = COMMENTS.get(plane, "#")
+    lines = [] if plane in ("kusto", "sql") else ["#!/bin/sh"]
+    lines.append(f"{comment} To run {_where(plane, owner, by[1])}")
+    if total > 1:
+        first = f"after {', '.join(before)}" if before else "before all others"
+        lines.append(f"{comment} Number {len(before) + 1} of {total}: {first}")
+    lines.append(f"{comment} {made_for(*by)}")
+    lines += [] if plane in ("kusto", "sql") else ["set -eu"]
     wanted: dict[str, list[Finding]] = {}
     for finding in findings:
         wanted.setdefault(finding.remedy, []).append(finding)
-    lines = [head]
     for remedy, ones in wanted.items():
-        lines += ["", *(f"{comment} {one.ref}: {' '.join(one.message.split())}" for one in ones), remedy]
-    return Script(f"{plane}-{_NOT_IN_NAME.sub('-', owner)}{ending}", "\n".join(lines) + "\n")
+        lines += ["", *(f"{comment} {called(one.ref)}: {' '.join(one.message.split())}" for one in ones if one.ref)]
+        lines += [line for line in remedy.splitlines() if not (is_lookup(line) and line in lines)]
+    return "\n".join(lines) + "\n"
+
+
+def _where(plane: str, owner: str, cluster: str) -> str:
+    if plane == "kusto":
+        return f"in any database of {cluster}" if owner == "cluster" else f"in database {owner} of {cluster}"
+    if plane == "sql":
+        return f"in {owner}"
+    wide = f"the subscription {owner}" if plane == "arm" and is_guid(owner) else owner
+    return f"by whoever may write to {f'the cluster {cluster}' if owner == 'cluster' else wide}"

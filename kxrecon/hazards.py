@@ -12,6 +12,7 @@ from datetime import date
 from difflib import get_close_matches
 from typing import Any
 
+from kxrecon.called import called
 from kxrecon.dangers import HAZARDS, NAMED
 from kxrecon.errors import UsageError
 from kxrecon.model import Allow, Hazard
@@ -73,7 +74,8 @@ def refused(plan: Plan, allows: Iterable[Allow], today: date) -> list[Refusal]:
                 continue
             expired = f" (the permission in the spec ended on {matching[0].until})" if matching else ""
             remedy = f"--allow {hazard.hazard}:{hazard.ref.label}"
-            refusals.append(Refusal(action.id, f"{hazard.ref}: {hazard.hazard}: {hazard.reason}{expired}", remedy))
+            message = f"{called(hazard.ref)}: {hazard.hazard}: {hazard.reason}{expired}"
+            refusals.append(Refusal(action.id, message, remedy))
     return refusals
 
 

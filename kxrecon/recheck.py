@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from kxrecon import cursors
+from kxrecon.called import called
 from kxrecon.diff import Verdict, compare, completed
 from kxrecon.model import Action, Change, Entity, Ref, State
 from kxrecon.observe import Planes, observe
@@ -74,12 +75,12 @@ class Recheck:
             state = self.state(ref.kind)
             expected = self._expected.get(ref, planned)
             if state.gap(ref):
-                return f"{ref} can no longer be read"
+                return f"{called(ref)} can no longer be read"
             found = state.entities.get(ref)
             if action.verb == "mark" and found is not None and (owner := _marked(action, ref, found)):
-                return f"{ref} got the mark {owner}"
+                return f"{called(ref)} got the mark {owner}"
             if fingerprint(found) != expected and not self._already(action, ref, state):
-                return f"{ref} was changed" if found else f"{ref} is gone"
+                return f"{called(ref)} was changed" if found else f"{called(ref)} is gone"
         return None
 
     def _already(self, action: Action, ref: Ref, state: State) -> bool:

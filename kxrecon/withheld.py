@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from kxrecon import handover
+from kxrecon.called import called
 from kxrecon.derive import Derivation
 from kxrecon.diff import Differences
-from kxrecon.graph import Node
+from kxrecon.graph import Node, order
 from kxrecon.kinds import World, kind
 from kxrecon.model import Change, Finding, Hidden, Ref, State, Value
 from kxrecon.relied import relied_on
@@ -74,18 +75,34 @@ def permitted(differences: Differences, derivation: Derivation, world: World) ->
     mine = [change for change, manage in managed if manage == "apply"]
     others = [change for change, manage in managed if manage == "check"]  # off: nobody looked, so nobody can tell
     missing: dict[Ref, str] = {
-        finding.ref: f"{finding.ref}, which is {'handed over' if finding.kind == 'handover' else 'blocked'}"
+        finding.ref: f"{called(finding.ref)}, which is {'handed over' if finding.kind == 'handover' else 'blocked'}"
         for finding in derivation.findings
         if finding.ref and finding.kind in ("blocked", "handover")
     }
-    missing |= {change.ref: f"{change.ref}, which is handed over" for change in others if change.verb != "delete"}
+    missing |= {
+        change.ref: f"{called(change.ref)}, which is handed over" for change in others if change.verb != "delete"
+    }
     blocked = list(_waiting(mine, missing, derivation))
     mine = [change for change in mine if change.ref not in missing]
     kept = _kept(differences, mine, world)
-    findings += [_handed_over(change, world) for change in others if change.ref not in kept]
+    left = [change for change in others if change.ref not in kept]
+    findings += [_handed_over(change, world) for change in _in_order(left, derivation)]
     findings += blocked
     findings += [Finding("blocked", ref, f"stays for now: {why}") for ref, why in sorted(kept.items())]
     return [change for change in mine if change.ref not in kept], findings
+
+
+def _in_order(changes: Sequence[Change], derivation: Derivation) -> list[Change]:
+    """Changes as others have to make them: what is needed first, what goes last when nobody needs it any more."""
+    nodes = {change.ref: Node((change,), ()) for change in changes}
+    for node in nodes.values():
+        (change,) = node.changes
+        for need in needs(change, derivation.needs):
+            other = nodes.get(need)
+            if other is not None and other is not node and (change.verb == "delete") == (other.verb == "delete"):
+                first, then = (node, other) if change.verb == "delete" else (other, node)
+                then.after.append(first)
+    return [node.changes[0] for _, node in order(list(nodes.values()))]
 
 
 def _handed_over(change: Change, world: World) -> Finding:
@@ -105,7 +122,7 @@ def _waiting(mine: Iterable[Change], missing: dict[Ref, str], derivation: Deriva
             lacks = next((need for need in needs(change, derivation.needs) if need in missing), None)
             if lacks:
                 left.remove(change)
-                missing[change.ref] = f"{change.ref}, which is blocked"
+                missing[change.ref] = f"{called(change.ref)}, which is blocked"
                 yield Finding("blocked", change.ref, f"waits for {missing[lacks]}")
                 waiting = True
 
@@ -146,7 +163,7 @@ def without_refused(nodes: Sequence[Node]) -> tuple[list[Node], list[Finding]]:
             return _without_idle(kept), list(findings)
         kept.remove(lost)
         cause = _cause(lost, gone)
-        gone[id(lost)] = cause if cause and lost.standstill else str(lost.changes[0].ref)
+        gone[id(lost)] = cause if cause and lost.standstill else called(lost.changes[0].ref)
         for stop in stops:
             if any(other is stop for other in lost.after) or stop.changes[0].ref in [one.ref for one in lost.changes]:
                 gone.setdefault(id(stop), gone[id(lost)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from kxrecon.commands import _fleet, _flow, _gate, _html, _ledger, _options, _sa
 from kxrecon.commands._exit import DONE, FAILED, PENDING
 from kxrecon.commands._files import PLAN
 from kxrecon.commands._terminal import show, write
+from kxrecon.errors import UsageError
 from kxrecon.report.fleet import Row
 from kxrecon.report.lines import line
 
@@ -109,24 +110,44 @@ def _meaning(options: argparse.Namespace, made: Plan) -> int:
 
 def _handed_over(options: argparse.Namespace, made: Mapping[str, Plan]) -> list[str]:
     """Write one script for each owner of what this pipeline may not write, in a folder for each name of several specs;
-    the names of the files."""
+    the names of the files, of each spec in the order to run them."""
     from kxrecon.files import write_public
-    from kxrecon.handover import SAYS, scripts
+    from kxrecon.handover import made_for, scripts
 
     written: list[str] = []
     short = _saved.short_names(list(made))
     for name, plan in made.items() if options.handover else ():
         folder: Path = options.handover / short[name]
-        for script in scripts(plan.findings):
+        mine = made_for(plan.spec_name, plan.cluster_uri)
+        found = scripts(plan.findings, plan.spec_name, plan.cluster_uri)
+        _clear(folder, mine, {script.name for script in found})
+        for script in found:
             path = folder / script.name
-            write_public(path, script.text, mark=SAYS, what=f"--handover {path}")
+            write_public(path, script.text, mark=mine, what=f"--handover {path}")
             written.append(str(path))
     return written
 
 
+def _clear(folder: Path, mine: str, current: Set[str]) -> None:
+    """Take away what an earlier plan of the spec wrote and this one does not: it would look current. UsageError for a
+    script of another spec that this one has, too."""
+    from kxrecon.files import named
+    from kxrecon.handover import MADE
+
+    for path in sorted(one for ending in ("sh", "kql", "sql") for one in folder.glob(f"*-*.{ending}")):
+        with named(f"--handover {path} cannot be read"):
+            head = path.read_text(encoding="utf-8", errors="replace").splitlines()[:4]
+        owned = any(line.endswith(mine) for line in head)
+        if path.name in current and not owned and any(MADE in line for line in head):
+            raise UsageError(f"{path} is for another spec, and was left as it is: name another folder for this one")
+        if owned and path.name not in current:
+            with named(f"--handover {path} of an earlier plan cannot be removed"):
+                path.unlink()
+
+
 def _tell_written(options: argparse.Namespace, written: Sequence[str]) -> None:
     if written and not (options.json or options.markdown):
-        show(options, [line(f"for others to run: {', '.join(written)}", "dim")])
+        show(options, [line(f"for others to run, in this order: {', '.join(written)}", "dim")])
 
 
 def _blind(made: Plan) -> bool:

@@ -173,12 +173,12 @@ def _done(options: argparse.Namespace) -> int:
 
 def _stays(turn: Turn) -> Iterator[Line]:
     """What stays for good, for each reason."""
-    from kxrecon.report.plan_view import name
+    from kxrecon.called import called
 
     for why in sorted(set(turn.left.values())):
         refs = sorted(ref for ref, said in turn.left.items() if said == why)
         yield line(f"stays, because {why}", "dim")
-        yield from (line(f"  {ref.kind} {name(ref, None, full=True)}", "dim") for ref in refs)
+        yield from (line(f"  {called(ref)}", "dim") for ref in refs)
 
 
 def _turns(options: argparse.Namespace, spec: Spec) -> tuple[Turn, ...]:

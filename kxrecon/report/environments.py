@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kxrecon import called
 from kxrecon.environments import Sides
 from kxrecon.model import Change
-from kxrecon.report import plan_view as view
 from kxrecon.report.lines import Line, line, wrapped
 from kxrecon.report.table import table
 from kxrecon.report.text import change_lines
@@ -44,7 +44,7 @@ def text(sides: Sides, first: str, second: str) -> Iterator[Line]:
     yield line(f"- {first}, + {second}", "dim")
     places: dict[str, list[Change]] = {}
     for change in sides.changes:
-        places.setdefault(view.place(change.ref), []).append(change)
+        places.setdefault(called.place(change.ref), []).append(change)
     for place, changes in places.items():
         yield line()
         yield line(place, "bold")

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import unified_diff
 
-from kxrecon.kinds import NAMES
+from kxrecon.called import name, place, within
 from kxrecon.lanes import lane as lane_of
 from kxrecon.leaves import shown, shown_text
-from kxrecon.model import Action, Change, Entity, FieldChange, Finding, Ref, Request, Until, Value
+from kxrecon.model import Action, Change, FieldChange, Finding, Ref, Request, Until, Value
 from kxrecon.report.status import span
 from kxrecon.report.values import field_name, value
 
@@ -48,21 +48,6 @@ COUNTED = (
 Row = tuple[str, str]
 
 
-def place(ref: Ref) -> str:
-    """The heading under which a person looks for an entity: its plane, or its database."""
-    plane = NAMES.get(ref.kind, "")
-    name = ref.name
-    if plane == "arm":
-        return "Azure Resource Manager"
-    if plane == "adls":
-        return f"Data Lake {name[0]}"
-    if plane == "sql":
-        return f"SQL {'/'.join(name[:2])}"
-    if ref.kind == "managed_identity_policy":
-        return f"database {name[1]}" if name[0] == "database" else "Kusto cluster"
-    return f"database {name[0]}"
-
-
 def reasons(found: Sequence[str], most: int = 6) -> str:
     """Why something is there, on one line: ``needed by A, B and 3 more``."""
     needed = sorted(reason.removeprefix(NEEDED) for reason in found if reason.startswith(NEEDED))
@@ -75,8 +60,7 @@ def reasons(found: Sequence[str], most: int = 6) -> str:
 
 def names(action: Action, *, full: bool = False) -> list[str]:
     """The entities of an action as people call them; ``full``: with the database or account that they are in."""
-    entities = {change.ref: change.entity for change in action.changes}
-    return [name(ref, entities.get(ref), full=full) for ref in action.refs]
+    return [name(ref) if full else within(ref) for ref in action.refs]
 
 
 def called(action: Action, most: int = 2) -> str:
@@ -84,38 +68,6 @@ def called(action: Action, most: int = 2) -> str:
     found = names(action, full=True)
     more = f" and {len(found) - most} more" if len(found) > most else ""
     return ", ".join(found[:most]) + more
-
-
-def name(ref: Ref, entity: Entity | None, *, full: bool = False) -> str:
-    """One entity as people call it."""
-    if ref.kind == "role_assignment":
-        scope, role, principal = ref.name
-        known = str(entity.attributes.get("roleName") or role) if entity else role
-        return f"{_scope(scope)} {known} {principal}"
-    if not full:
-        return within(ref)
-    if ref.kind in ("acl_entry", "sql_grant", "sql_user"):
-        return f"{place(ref)}: {within(ref)}"
-    return ref.label
-
-
-def _scope(resource_id: str) -> str:
-    """The last names of a resource id: ``contosolake/archive`` of a container's."""
-    parts = resource_id.strip("/").split("/")
-    named = zip(parts[6::2], parts[7::2], strict=False)
-    return "/".join(name for kind, name in named if kind.lower() != "blobservices") or resource_id
-
-
-def within(ref: Ref) -> str:
-    """The entity's name below its heading."""
-    plane = NAMES.get(ref.kind, "")
-    if ref.kind == "acl_entry":
-        _, container, path, principal = ref.name
-        return f"{container}{path} {principal}"
-    cut = {"arm": 0, "adls": 1, "sql": 2}.get(plane, 1)
-    if ref.kind == "managed_identity_policy":
-        cut = 2 if ref.name[0] == "database" else 1
-    return " ".join(ref.name[cut:])
 
 
 def kind(action: Action) -> str:
@@ -250,7 +202,7 @@ def said(findings: Iterable[Finding], most: int = 3) -> list[tuple[str, str, str
     groups: dict[tuple[str, str], dict[str, list[str]]] = {}
     for finding in findings:
         kind = finding.ref.kind if finding.ref else ""
-        label = name(finding.ref, None, full=True) if finding.ref else ""
+        label = name(finding.ref) if finding.ref else ""
         groups.setdefault((finding.message, finding.remedy), {}).setdefault(kind, []).append(label)
     return [
         ("; ".join(_listed(kind, labels, most) for kind, labels in kinds.items()), message, remedy)

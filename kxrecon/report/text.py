@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from kxrecon import lanes
+from kxrecon.called import within
 from kxrecon.model import Action, Change, Finding, Outcome
 from kxrecon.report import plan_view as view
 from kxrecon.report.lines import Line, Style, line, wrapped
@@ -72,7 +73,7 @@ def drift(plan: Plan) -> Iterator[Line]:
 
 def change_lines(change: Change) -> Iterator[Line]:
     """One change without its requests: what, why, and each field that differs."""
-    yield _title(change.verb, change.ref.kind, view.name(change.ref, change.entity))
+    yield _title(change.verb, change.ref.kind, within(change.ref))
     yield from _reasons(change.entity.reasons)
     yield from _fields(change)
 

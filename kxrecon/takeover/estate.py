@@ -6,10 +6,10 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from kxrecon.called import called
 from kxrecon.errors import SpecError
 from kxrecon.model import Plane
 from kxrecon.planes import PlaneClient
-from kxrecon.report.plan_view import name as called
 from kxrecon.scope import Scope
 from kxrecon.takeover import trial
 from kxrecon.takeover.closure import Closure, closure
@@ -19,6 +19,7 @@ from kxrecon.takeover.survey import Survey, survey
 from kxrecon.takeover.targets import Doc, Targets
 from kxrecon.takeover.write import texts_to_files, to_yaml
 
+MOST_RIGHTS = 100  # that are written down; more are counted
 ATTEMPTS = 8  # each takes out what the loader refuses, or marks exports that lack a link
 
 
@@ -62,11 +63,12 @@ def take_over(
                 raise
         else:
             plan = trial.planned(spec, seen, workers=workers)
-            residue = tuple(f"{one.verb} {one.ref.kind} {called(one.ref, one.entity)}" for one in trial.changes(plan))
+            residue = tuple(f"{one.verb} {called(one.ref)}" for one in trial.changes(plan))
             fresh = {label: what for label, what in trial.lacking(plan).items() if _mark(made, label, what)}
             lacks |= fresh
             if not fresh:
-                return replace(taken, residue=residue, lacking=dict(lacks))
+                beside = trial.rights(spec, seen, workers=workers)
+                return replace(_written(made, closed, seen, lacks, beside), residue=residue, lacking=dict(lacks))
         taken = _written(made, closed, seen, lacks)
     return taken
 
@@ -95,6 +97,7 @@ def _written(
     closed: Closure,
     seen: Survey,
     lacks: Mapping[str, Sequence[str]],
+    beside: Sequence[str] = (),
 ) -> Taken:
     document = copy.deepcopy({key: value for key, value in made.document.items() if key != "databases"})
     document["databases"] = {
@@ -105,7 +108,7 @@ def _written(
     defaults = lift(document)
     databases = document.pop("databases")
     whole = {**document, **({"defaults": defaults} if defaults else {}), "databases": databases}
-    text = to_yaml(whole, made.comments, _header(seen), _footer(made, closed))
+    text = to_yaml(whole, made.comments, _header(seen), _footer(made, closed, beside))
     return Taken(text, files, _counts(databases), tuple(_reasons(made)), (), dict(lacks), made, seen)
 
 
@@ -118,7 +121,7 @@ def _counts(databases: Mapping[str, Mapping[str, Doc]]) -> dict[str, int]:
 
 
 def _reasons(made: Composed) -> list[str]:
-    return [f"{ref}: {reason}" for ref, reason in sorted(made.left_out.items())]
+    return [f"{called(ref)}: {reason}" for ref, reason in sorted(made.left_out.items())]
 
 
 def _header(seen: Survey) -> list[str]:
@@ -128,11 +131,15 @@ def _header(seen: Survey) -> list[str]:
     ]
 
 
-def _footer(made: Composed, closed: Closure) -> list[str]:
+def _footer(made: Composed, closed: Closure, beside: Sequence[str]) -> list[str]:
     lines: list[str] = []
     if made.left_out:
         lines += ["Could not be taken over:", *(f"  {one}" for one in _reasons(made))]
     for database, sections in sorted(closed.unmanaged.items()):
         lines.append(f"Also in {database}, and not managed by this spec:")
         lines += [f"  {section}: {', '.join(names)}" for section, names in sections.items()]
+    if beside:
+        more = len(beside) - MOST_RIGHTS
+        lines += ["Also given there, and not managed by this spec:", *(f"  {one}" for one in beside[:MOST_RIGHTS])]
+        lines += [f"  and {more} more"] if more > 0 else []
     return lines

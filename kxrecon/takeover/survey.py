@@ -125,7 +125,7 @@ def _identities(known: Mapping[str, str], state: State) -> dict[str, str]:
             found.setdefault(SYSTEM, "")
         elif resource_id.lower() not in names:
             symbol = unique(resource_id.rpartition("/")[2], found)
-            found[symbol] = resource_id
+            found[symbol] = str(entity.attributes.get("spelled") or resource_id)
     return found
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from kxrecon.called import called
 from kxrecon.derive import derive
 from kxrecon.errors import Problem, SpecError, UnreadableImport
 from kxrecon.model import Change, Finding
@@ -17,6 +18,8 @@ from kxrecon.report.plan_view import NEEDED
 from kxrecon.spec import Spec, load
 from kxrecon.surroundings import surroundings
 from kxrecon.takeover.survey import Survey
+
+RIGHTS = ("managed_identity_policy", "database_role", "cluster_role", "role_assignment", "acl_entry", "sql_grant")
 
 
 def loaded(name: str, text: str, files: Mapping[str, str]) -> Spec:
@@ -47,6 +50,13 @@ def planned(spec: Spec, seen: Survey, *, workers: int = 8) -> Draft:
     return draft(derived, found.state, found.scope, Circumstances(allow=spec.allow))
 
 
+def rights(spec: Spec, seen: Survey, *, workers: int = 8) -> list[str]:
+    """What identities and people were given that ``spec`` neither states nor derives, as people call it."""
+    found = observe(surroundings(spec.desired, spec.scope), seen.planes, workers=workers)
+    wanted = derive(spec.desired, found.state, found.scope).desired.entities
+    return [called(ref) for ref in sorted(seen.state.entities) if ref.kind in RIGHTS and ref not in wanted]
+
+
 def lacking(made: Draft) -> dict[str, list[str]]:
     """Links that the estate lacks, by the label of the export that needs them; there is nothing to do for others."""
     found: dict[str, list[str]] = {}
@@ -63,7 +73,7 @@ def changes(made: Draft) -> list[Change]:
 
 
 def _words(change: Change) -> str:
-    return f"{'lacks' if change.verb == 'create' else 'has another'} {change.ref}"
+    return f"{'lacks' if change.verb == 'create' else 'has another'} {called(change.ref)}"
 
 
 def told(findings: Iterable[Finding]) -> list[str]:

@@ -11,7 +11,7 @@ from kxrecon import cli
 from kxrecon.errors import PlaneError, UsageError
 from kxrecon.takeover.targets import Targets
 
-from .raw import CLUSTER, Feed
+from .raw import CLUSTER, EXPORTER, PRINCIPAL, Estate, Feed
 from .test_import_laws import estate_of, planned_afresh, taken
 
 
@@ -59,9 +59,10 @@ def test_a_missing_link_is_named_and_not_made(estate, missing):
     assert plan.actions == ()
     assert exports(result)["A"]["grants"] == "check"
     (lacks,) = {one for what in result.lacking.values() for one in what if "Reference" not in one}
-    assert {"target": "lacks role_assignment", "viewer": "lacks database_role Telemetry/viewers/exporter"}[
-        missing
-    ] in lacks
+    assert {
+        "target": "lacks role_assignment flatlake/archive Storage Blob Data Contributor exporter",
+        "viewer": "lacks database_role Telemetry/viewers/exporter",
+    }[missing] in lacks
     assert f"# {lacks}" in result.text
     assert any(one.kind == "handover" for one in plan.findings)
 
@@ -119,6 +120,26 @@ def test_only_what_an_export_needs_is_taken_and_the_rest_is_listed(estate):
     }
     assert "#   continuousExports: B" in result.text
     assert "#   tables: Logs, odd name" in result.text
+
+
+def test_rights_that_no_export_needs_are_listed_by_names_that_people_read(estate):
+    everything = json.dumps([{"ObjectId": PRINCIPAL["other"], "AllowedUsages": "All"}])
+    with estate(Feed(name="A"), Feed(name="B", missing=frozenset({"target"}))) as ends:
+        Estate(ends).kql("", f".alter-merge cluster policy managed_identity '{everything}'")
+        Estate(ends).kql("Telemetry", f".add database Telemetry users ('aadapp={PRINCIPAL['other']}') 'by hand'")
+        result, _ = taken(ends)
+    footer = result.text.partition("Also given there, and not managed by this spec:")[2]
+    assert "#   managed_identity_policy cluster/other/All\n" in footer
+    assert "#   database_role Telemetry/users/other\n" in footer
+    assert "exporter/AutomatedFlows" not in footer, "what exports need is derived"
+    for place in (result.text, *(one for what in result.lacking.values() for one in what)):
+        assert "ba92f5b4" not in place.partition("Also given")[0]
+
+
+def test_identities_are_written_as_arm_spells_them(estate):
+    with estate(Feed(name="A")) as ends:
+        result, _ = taken(ends)
+    assert f"exporter: {EXPORTER}" in result.text
 
 
 def test_what_is_not_there_is_an_error(estate):

@@ -177,6 +177,7 @@ def _entities(block: Mapping[str, Any], answers: Answers, scope: Scope) -> Itera
         attributes = _ids(block) | _ids(ids.get("properties") or ids)
         yield Entity(Ref(KIND, (SYSTEM,)), {"resourceId": ""}, attributes=attributes)
     symbols = {resource_id.lower(): symbol for symbol, resource_id in scope.identities.items() if resource_id}
+    spelled = {resource_id.lower(): resource_id for resource_id in block.get("userAssignedIdentities") or {}}
     for resource_id, shown in _attached(block).items():
         object_id = str(shown.get("principalId") or "").lower()
         by_id = object_id if object_id in scope.identities else resource_id
@@ -185,6 +186,7 @@ def _entities(block: Mapping[str, Any], answers: Answers, scope: Scope) -> Itera
         more = _ids(own.get("properties") or own) if isinstance(own, Mapping) else {}
         attributes = ({"tenantId": tenant.lower()} if tenant else {}) | more | _ids(shown)
         attributes |= {"resourceId": resource_id} if symbol == object_id else {}
+        attributes["spelled"] = spelled[resource_id]  # as ARM writes it, for whoever writes it down
         yield Entity(Ref(KIND, (symbol,)), {"resourceId": resource_id}, attributes=attributes)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from kxrecon.called import within
 from kxrecon.model import Action, Change, Hazard
 from kxrecon.report import plan_view as view
 from kxrecon.report.html import differences
@@ -123,4 +124,4 @@ def _bare(action: Action) -> list[str]:
 
 def _name(change: Change, action: Action) -> str:
     """The entity of a change, where an action has several."""
-    return view.name(change.ref, change.entity) if len(action.changes) > 1 else ""
+    return within(change.ref) if len(action.changes) > 1 else ""
