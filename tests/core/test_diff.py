@@ -62,7 +62,7 @@ def test_entities_of_others_are_kept_unless_their_section_prunes() -> None:
     mine, other = table("T", folder="f"), table("U", folder="f")
     observed = state(mine, other)
     assert diff(adopt(state(mine), observed, Scope()), observed).changes == ()
-    pruning = Scope(prune={"tables": "all"})
+    pruning = Scope(databases=("D",), prune={"tables": "all"})
     (change,) = diff(adopt(state(mine), observed, pruning), observed).changes
     assert (change.verb, change.ref) == ("delete", other.ref)
 
@@ -73,7 +73,8 @@ def test_a_grant_without_our_mark_survives_every_prune() -> None:
 
     observed = state(role("ours", "kxrecon/spec"), role("theirs", None), role("other spec", "kxrecon/other"))
     for how in ("owned", "all"):
-        changes = diff(adopt(state(), observed, Scope(prune={"grants": how})), observed).changes  # type: ignore[dict-item]
+        scope = Scope(databases=("D",), prune={"grants": how})  # type: ignore[dict-item]
+        changes = diff(adopt(state(), observed, scope), observed).changes
         assert [change.ref.name[2] for change in changes] == ["ours"]
 
 
@@ -82,7 +83,7 @@ def test_an_exact_role_loses_who_is_not_listed_and_other_roles_do_not() -> None:
         return Entity(Ref("database_role", ("D", role, principal)), {}, attributes)
 
     observed = state(role("viewers", "a"), role("viewers", "b"), role("admins", "b"))
-    desired = adopt(state(role("viewers", "a", exact=True)), observed, Scope())
+    desired = adopt(state(role("viewers", "a", exact=True)), observed, Scope(databases=("D",)))
     (change,) = diff(desired, observed).changes
     assert (change.verb, change.ref.name) == ("delete", ("D", "viewers", "b"))
 
