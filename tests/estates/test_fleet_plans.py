@@ -188,7 +188,7 @@ def test_what_others_have_to_run_has_a_folder_for_each_spec(fleet):
     assert code == 0, err
     found = sorted(str(one.relative_to("ho")) for one in Path("ho").rglob("*.sh"))
     assert {one.partition("/")[0] for one in found} == {"east", "west"} and len(found) >= 2
-    assert f"for others to run: ho/{found[0]}" in out
+    assert f"for others to run, in this order: ho/east/arm-cluster.sh, ho/{found[0]}" in out
 
 
 def test_lanes_of_a_fleet(fleet):
