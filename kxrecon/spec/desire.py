@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import takewhile
 from typing import Any, Final
@@ -15,9 +15,8 @@ from kxrecon.scope import Scope
 
 Path = tuple[str, ...]
 
-# Kinds some of whose needs are named by a spec field; those come first. Asking the others would only cost
-# time: a function takes its body apart for them.
-_NAMING: Final = frozenset(("continuous_export",))
+# The one kind some of whose needs are named by a spec field; those come first. Asking the others would only cost time.
+_NAMING: Final = "continuous_export"
 _WORDS: Final = {"external_table": "external table", "cluster_identity": "identity"}
 
 
@@ -63,8 +62,9 @@ def _contradiction(found: Entity, other: Entity) -> Problem:
     return Problem(message, path=found.path, entity=found.ref.label, remedy=f"the other one is {at}")
 
 
-def dangling(desired: State, scope: Scope, said: Sequence[Problem]) -> list[Problem]:
-    """References to what the spec does not have, each with the nearest name that it has.
+def dangling(document: Mapping[str, Any], desired: State, scope: Scope, said: Sequence[Problem]) -> list[Problem]:
+    """References to what the spec does not have, each with the nearest name that it has; of exports with other
+    problems too.
 
     ``said`` are the problems so far: what they already complain about is not said again, and an entity
     that is wrong itself is no dangling reference of those that name it.
@@ -73,9 +73,8 @@ def dangling(desired: State, scope: Scope, said: Sequence[Problem]) -> list[Prob
     broken = {problem.path[:4] for problem in said if problem.severity == "error"}
     names: dict[tuple[str, Path], list[str]] = {}
     problems: list[Problem] = []
-    for entity in desired.entities.values():
-        if entity.ref.kind not in _NAMING:
-            continue
+    exports = desired.of_kind(_NAMING)
+    for entity in (*exports, *_unfinished(document, {export.ref for export in exports})):
         for need in takewhile(_is_named, kind(entity.ref.kind).needs(entity)):
             if need.ref in desired.entities or _is_derived(need.ref, scope) or _is_broken(need.ref, broken):
                 continue
@@ -83,6 +82,18 @@ def dangling(desired: State, scope: Scope, said: Sequence[Problem]) -> list[Prob
             if problem is not None and problem.path not in paths:
                 problems.append(problem)
     return problems
+
+
+def _unfinished(document: Mapping[str, Any], finished: Container[Ref]) -> Iterator[Entity]:
+    """The exports that the kind refused, with what they refer to."""
+    for name, doc in _entries(document, ("databases", "*", "continuousExports", "*")):
+        ref = Ref(_NAMING, name)
+        if ref in finished or not isinstance(doc, dict) or not isinstance(doc.get("to"), str):
+            continue
+        over = doc.get("over")
+        named = tuple(sorted({str(one) for one in over})) if isinstance(over, list) else ()
+        path = ("databases", name[0], "continuousExports", name[1])
+        yield Entity(ref, {"to": doc["to"], "over": named}, path=path)
 
 
 def _is_named(need: Need) -> bool:

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import orjson
 
@@ -17,12 +16,13 @@ from kxrecon.model import Allow, State, Value
 from kxrecon.scope import Scope
 from kxrecon.spec.accepted import check as check_accepted
 from kxrecon.spec.bodies import read_bodies
-from kxrecon.spec.defaults import SECTIONS, apply_defaults
+from kxrecon.spec.defaults import apply_defaults
 from kxrecon.spec.desire import dangling, desire
 from kxrecon.spec.files import merge, read
 from kxrecon.spec.frame import allows, build_scope
 from kxrecon.spec.nulls import idle_nulls
 from kxrecon.spec.places import Places, in_file_order
+from kxrecon.spec.remains import Remains, without_misspelt
 from kxrecon.spec.rotations import check as check_rotations
 from kxrecon.spec.secrets import Secrets, clear_secrets, with_secrets
 from kxrecon.spec.source import Source, SpecPath
@@ -90,41 +90,16 @@ def _load(sources: list[Source], places: Places, given: Mapping[str, str], envir
     problems += [problem for source in sources for problem in source.problems] + idle_nulls(sources)
     document, expansion = _expanded(sources, merged, known)
     document = apply_defaults(document, places.removed if any(source.nulls for source in sources) else None)
-    problems += expansion.problems + _but_unresolved(validate(document), expansion)
+    refused = without_misspelt(_but_unresolved(validate(document), expansion))
+    problems += expansion.problems + refused
     problems += clear_secrets(document, expansion.secrets)
-    if not _is_usable(problems):
-        _stop(problems, places)
-    document, unreadable = read_bodies(_without_broken(document, problems), places)
+    rest = Remains(document)
+    rest.without(problems)
+    rest.document, unreadable = read_bodies(rest.document, places)
     problems += unreadable
-    document = with_secrets(_without_broken(document, unreadable), expansion.secrets)
-    return _spec(sources, places, document, problems, Secrets(_secret(known), given, environ))
-
-
-def _broken(problems: Sequence[Problem]) -> set[SpecPath]:
-    """The values that have errors, by their paths; problems of the text alone have none."""
-    return {problem.path for problem in problems if problem.severity == "error" and problem.path}
-
-
-def _is_usable(problems: Sequence[Problem]) -> bool:
-    """Whether only entries of databases are wrong, so that the kinds can be asked about the others."""
-    return all(len(path) >= 4 and path[0] == "databases" and path[2] in SECTIONS for path in _broken(problems))
-
-
-def _without_broken(document: dict[str, Any], problems: Sequence[Problem]) -> dict[str, Any]:
-    """The document without the entries that have errors."""
-    gone = {path[:4] for path in _broken(problems)}
-    if not gone:
-        return document
-    databases = {
-        name: {
-            section: {key: entry for key, entry in entries.items() if ("databases", name, section, key) not in gone}
-            if section in SECTIONS
-            else entries
-            for section, entries in database.items()
-        }
-        for name, database in document["databases"].items()
-    }
-    return {**document, "databases": databases}
+    rest.without(unreadable)
+    rest.document = with_secrets(rest.document, expansion.secrets)
+    return _spec(sources, places, rest, problems, Secrets(_secret(known), given, environ))
 
 
 def _secret(known: Mapping[str, Variable]) -> frozenset[str]:
@@ -150,16 +125,15 @@ def _but_unresolved(refused: list[Problem], expansion: Expansion) -> list[Proble
     return [problem for problem in refused if problem.path not in unresolved] if unresolved else refused
 
 
-def _spec(
-    sources: list[Source], places: Places, document: dict[str, Any], problems: list[Problem], secrets: Secrets
-) -> Spec:
-    stem = Path(sources[-1].file).stem
-    name = str(document.get("name", stem))
+def _spec(sources: list[Source], places: Places, rest: Remains, problems: list[Problem], secrets: Secrets) -> Spec:
+    document = rest.document
+    name = str(document.get("name", Path(sources[-1].file).stem))
     scope = build_scope(document, name)
     desired, found = desire(document, scope)
-    problems = problems + found
-    problems += [*dangling(desired, scope, problems), *check_rotations(scope, desired)]
-    problems += check_accepted(document, desired)
+    problems = problems + rest.own(found)
+    said = [*problems, *rest.untold]
+    problems += rest.own([*dangling(document, desired, scope, said), *check_rotations(scope, desired)])
+    problems += rest.own(check_accepted(document, desired))
     _stop(problems, places)
     return Spec(
         name=name,

@@ -67,8 +67,10 @@ def parse(file: str, text: str, *, pure: bool = False) -> Source | list[Problem]
         reading = _Reading(events(text, pure=pure))
         document = reading.run()
     except _Broken as broken:
-        place = Source(file, "", {}, {}).place(broken.mark)
-        return [Problem(broken.message, place=place, remedy=broken.remedy)]
+        if not reading.is_whole:
+            return [_problem(file, one) for one in (*reading.wrong, broken)]
+        reading.wrong.append(broken)
+        document = reading.root
     except MarkedYAMLError as error:
         return [syntax_problem(file, text, error)]
     except (YAMLError, UnicodeError):
@@ -77,7 +79,12 @@ def parse(file: str, text: str, *, pure: bool = False) -> Source | list[Problem]
         what = "the file is empty" if document is None else f"the file holds a {_word(document)}, not a mapping"
         return [Problem(what, place=Place(file, 1, 1), remedy="a spec begins with 'version: 1'")]
     source = Source(file, text, document, reading.marks, aliases=reading.expanded > 0, nulls=reading.values.nulls)
-    return replace(source, problems=tuple(_duplicate(source, key, mark) for key, mark in reading.duplicates))
+    wrong = [_problem(file, one) for one in reading.wrong]
+    return replace(source, problems=(*wrong, *(_duplicate(source, key, mark) for key, mark in reading.duplicates)))
+
+
+def _problem(file: str, broken: _Broken) -> Problem:
+    return Problem(broken.message, place=Source(file, "", {}, {}).place(broken.mark), remedy=broken.remedy)
 
 
 def _duplicate(source: Source, key: str, mark: int) -> Problem:
@@ -120,6 +127,7 @@ class _Reading:
         self.get = get
         self.marks: dict[int, list[int]] = {}
         self.duplicates: list[tuple[str, int]] = []
+        self.wrong: list[_Broken] = []  # what does not keep the rest from being read
         self.stack: list[_Open] = []
         self.anchors: dict[str, tuple[Value, int]] = {}
         self.values = _Scalars()
@@ -127,6 +135,11 @@ class _Reading:
         self.expanded = 0
         self.root: Value = None
         self.done = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether a document was read to its end, so that the rest of the spec can be judged."""
+        return self.done and not self.stack and isinstance(self.root, dict)
 
     def run(self) -> Value:
         """Build the document: scalars here, because nearly every event is one, the rest by type.
@@ -210,7 +223,8 @@ class _Reading:
 
     def _check_tag(self, event: Any) -> None:
         if not event.tag.startswith(_TAGS) and event.tag != "!":
-            raise _Broken(f"the tag '{event.tag}' means nothing here", _packed(event.start_mark), "remove it")
+            mark = _packed(event.start_mark)
+            self.wrong.append(_Broken(f"the tag '{event.tag}' means nothing here", mark, "remove it"))
 
     def _end(self) -> None:
         ended = self.stack.pop()

@@ -18,8 +18,9 @@ def read(text: str, pure: bool = False) -> Source:
 
 
 def refusal(text: str, pure: bool = False) -> str:
-    problems = parse("spec.yaml", text, pure=pure)
-    assert isinstance(problems, list)
+    found = parse("spec.yaml", text, pure=pure)
+    problems = found.problems if isinstance(found, Source) else found
+    assert problems
     return "\n".join(str(problem) for problem in problems)
 
 

@@ -67,28 +67,31 @@ def _scope_key(scope_id: str) -> str:
 def desire(name: tuple[str, ...], doc: Any, scope: Scope) -> Iterable[Entity | Problem]:
     """``{principal, role, scope}``, and ``acceptConditional`` where a condition is known to do, under a free name."""
     path = ("roleAssignments", *name)
-    principal, role, scope_id = doc["principal"], doc["role"], doc["scope"]
+    principal, role, scope_id = (doc.get(key) for key in ("principal", "role", "scope"))
     problems = list(_problems(principal, role, scope_id, scope, path))
     yield from problems
-    if not problems:
+    if principal and role and scope_id and not problems:
         accept = bool(doc.get("acceptConditional"))
         yield replace(assignment(scope_id, role, principal, (), accept_conditional=accept), path=path)
 
 
-def _problems(principal: str, role: str, scope_id: str, scope: Scope, path: tuple[str | int, ...]) -> Iterator[Problem]:
+def _problems(
+    principal: str | None, role: str | None, scope_id: str | None, scope: Scope, path: tuple[str | int, ...]
+) -> Iterator[Problem]:
+    """What is wrong with each of them; one that is missing is told where the spec is loaded."""
     label = str(path[-1])
-    if not is_identity(principal, scope):
+    if principal is not None and not is_identity(principal, scope):
         fqn = parse(scope.principals.get(principal, ""))
         if fqn is None:
             yield unknown_principal(principal, (*path, "principal"), label)
         elif not is_guid(fqn.id):
             remedy = f"write {fqn.prefix}=<object id> under principals:"
             yield Problem(f"'{principal}' has no object id", path=(*path, "principal"), entity=label, remedy=remedy)
-    if role_guid(role) is None:
+    if role is not None and role_guid(role) is None:
         near = get_close_matches(role.lower(), GUIDS, 1)
         remedy = f"did you mean '{NAMES[GUIDS[near[0]]]}'?" if near else "use the GUID of its definition"
         yield Problem(f"unknown role '{role}'", path=(*path, "role"), entity=label, remedy=remedy)
-    if not scope_id.startswith("/"):
+    if scope_id is not None and not scope_id.startswith("/"):
         remedy = "write an ARM id: /subscriptions/<id>/resourceGroups/<group>/…"
         yield Problem(f"'{scope_id}' is no scope", path=(*path, "scope"), entity=label, remedy=remedy)
 
