@@ -27,16 +27,18 @@ from kxrecon.recheck import Recheck
 from kxrecon.scope import Scope
 
 ALREADY = "was already so"
+# What a later plan has to know of, if nobody saw it end: was it sent, or was it refused before that?
+RECORDED = frozenset({"disable", "stop", "backfill"})
 # Seconds before a request is sent again whose answer was lost and of which a fresh read shows nothing.
 PAUSES = (1.0, 5.0, 20.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of progress: an action ``began``, or ended with an ``outcome``."""
+    """One line of progress: an action ``began``, is about to be sent (``sending``), or ended with an ``outcome``."""
 
     action: Action
-    what: Literal["began", "ended"]
+    what: Literal["began", "sending", "ended"]
     outcome: Outcome | None = None
 
 
@@ -44,9 +46,9 @@ class Event:
 class Applier:
     """One apply. ``on_event`` is called from several threads, one at a time; ``stop`` ends it gracefully.
 
-    ``paused`` are exports that an unfinished run of ours disabled. ``waiter`` waits for what a ``wait`` waits for, and
-    tells what it saw; it raises ApplyError when that was not seen, LeftForLater when nobody waits. ``mine`` are the
-    actions of the lanes that are applied (None: all): the others are only looked at.
+    ``paused`` are exports that stand still because a run of ours disabled them. ``waiter`` waits for what a ``wait``
+    waits for, and tells what it saw; it raises ApplyError when that was not seen, LeftForLater when nobody waits.
+    ``mine`` are the actions of the lanes that are applied (None: all): the others are only looked at.
     ``defect`` is the first exception that nobody foresaw: it is for whoever runs this to raise, once the outcomes
     have been reported.
     """
@@ -88,6 +90,11 @@ class Applier:
             except KeyboardInterrupt:
                 self.stop.set()
                 going = True
+        return self.outcomes
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """One outcome per action, in the plan's order, as far as it is now."""
         return tuple(
             self._outcomes.get(action.id, Outcome(action.id, "not-begun", "apply was stopped before it"))
             for action in self.plan.actions
@@ -130,7 +137,7 @@ class Applier:
         """One action in a thread of its own; its outcome is kept here, whatever becomes of the main thread."""
         began = time.monotonic()
         try:
-            self._begin(action)
+            self._record(action, "began")
             with ExitStack() as held:
                 for key in sorted({request.exclusive for request in action.requests if request.exclusive}):
                     held.enter_context(self._lock_of(key))
@@ -146,10 +153,10 @@ class Applier:
             outcome = Outcome(action.id, "failed", f"unexpected {type(error).__name__}: {error}")
         self._end(action, outcome)
 
-    def _begin(self, action: Action) -> None:
-        """Put on record that an action begins. What cannot be recorded is not sent. Raises ApplyError."""
+    def _record(self, action: Action, what: Literal["began", "sending"]) -> None:
+        """Put on record how far an action is. What cannot be recorded is not sent. Raises ApplyError."""
         try:
-            self._tell(Event(action, "began"))
+            self._tell(Event(action, what))
         except OSError as error:
             self.stop.set()
             raise ApplyError(f"nothing was sent, because the journal cannot be written: {error}") from error
@@ -182,6 +189,8 @@ class Applier:
         if changed:
             raise PlaneError(f"since the plan was made, {changed}: nothing was sent, run plan again")
         already = self._recheck.satisfied(action)
+        if action.phase in RECORDED and not already:
+            self._record(action, "sending")
         news = [ALREADY] if already else [self._send(action, request) for request in action.requests]
         self._recheck.written(action)
         return "; ".join(filter(None, news))

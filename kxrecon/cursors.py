@@ -7,12 +7,14 @@ Continuous data export; whether ``.create-or-alter`` keeps them is documented no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from kxrecon import kql
+from kxrecon.kql_sources import reads_more
 from kxrecon.kql_text import significant
 from kxrecon.model import Action, Entity, Leaf, Position, Reading, Ref, State, Text
+from kxrecon.surroundings import Stored
 
 KIND = "continuous_export"
 EXPORTED_IF_EVER = "exportedIfEver"
@@ -30,6 +32,17 @@ class Move:
     expected: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """A bounded export that nobody saw end. ``follows``: the export from whose place on it exports, if any; ``sent``:
+    it was about to be sent, so it may have run."""
+
+    action: str
+    export: Ref
+    follows: Ref | None = None
+    sent: bool = False
+
+
 def positions(actions: Iterable[Action], observed: State) -> tuple[Position, ...]:
     """Where the exports that actions touch stand now."""
     refs = dict.fromkeys(ref for action in actions for ref in action.refs if ref.kind == KIND)
@@ -45,16 +58,20 @@ def _text(value: object) -> str | None:
     return str(value) if value else None
 
 
-def moved(before: Iterable[Position], actions: Iterable[Action], after: State) -> tuple[Move, ...]:
-    """What moved without reason since the plan was made; an export may only have exported more."""
-    risky: set[Ref] = set()
-    dropped: set[Ref] = set()
-    for action in actions:
-        if action.cursor is not None and action.cursor.label != "keeps cursor":
-            risky.update(action.refs)
-        if action.verb == "delete":
-            dropped.update(action.refs)
-    return tuple(move for one in before if one.ref not in dropped for move in _compare(one, after, one.ref in risky))
+def risked(actions: Iterable[Action]) -> frozenset[Ref]:
+    """The exports of which a plan says that their place may move."""
+    risky = (one for one in actions if one.cursor is not None and one.cursor.label != "keeps cursor")
+    return frozenset(ref for action in risky for ref in action.refs)
+
+
+def dropped(actions: Iterable[Action]) -> frozenset[Ref]:
+    """The exports that a plan drops, and their place with them."""
+    return frozenset(ref for action in actions if action.verb == "delete" for ref in action.refs)
+
+
+def moved(before: Iterable[Position], risky: Container[Ref], after: State) -> tuple[Move, ...]:
+    """What moved without reason since apply began; an export may only have exported more."""
+    return tuple(move for one in before for move in _compare(one, after, one.ref in risky))
 
 
 def _compare(before: Position, after: State, expected: bool) -> Iterator[Move]:
@@ -67,7 +84,7 @@ def _compare(before: Position, after: State, expected: bool) -> Iterator[Move]:
     export = after.entities[before.ref]
     if now.start_cursor != before.start_cursor:
         told = f"its StartCursor was {before.start_cursor} and is {now.start_cursor}: {_risk(before, now)}"
-        yield Move(before.ref, told, repair(export, before, now), expected)
+        yield Move(before.ref, told, repair(export, before, now, after), expected)
     elif _went_back(before.exported_to, now.exported_to):
         told = f"it had exported up to {before.exported_to} and now shows {now.exported_to}"
         risk = "records ingested in between may be exported twice"
@@ -92,11 +109,16 @@ def _lost(before: Position) -> str:
     return f"create it again, then export what it missed once: {since} up to the new StartCursor"
 
 
-def repair(export: Entity, before: Position, now: Position) -> str:
+def repair(export: Entity, before: Position, now: Position, observed: State) -> str:
     """The command that exports once what lies between two positions, or what it has to say if the query is not ours."""
-    found = backfill(export, lower_bound(before), now.start_cursor or "")
+    return once(export, lower_bound(before), now.start_cursor or "", observed)
+
+
+def once(export: Entity, lower: Text, start_cursor: str, observed: State) -> str:
+    """The command that exports once what lies after ``lower`` and up to a cursor, as far as it can be written down."""
+    found = backfill(export, lower, start_cursor, Stored(observed))
     if found is None:
-        bounds = " and ".join(("".join(map(str, lower_bound(before))), f'cursor_before_or_at("{now.start_cursor}")'))
+        bounds = " and ".join((*("".join(map(str, lower)),) * bool(lower), f'cursor_before_or_at("{start_cursor}")'))
         to = kql.identifier(str(export.fields["to"]))
         return f".export async to table {to} <| its query, its fact table bounded by: {bounds}"
     return "".join(str(part) for part in found)
@@ -109,12 +131,15 @@ def lower_bound(before: Position) -> Text:
     return (f"cursor_after({kql.string(before.start_cursor or '')})",)
 
 
-def backfill(export: Entity, lower: Text, upper: str | Leaf) -> Text | None:
+def backfill(export: Entity, lower: Text, upper: str | Leaf, stored: Stored) -> Text | None:
     """``.export async`` of the export's query over the records after ``lower`` (empty: all) and up to the cursor
-    ``upper``; None if the query does not begin with a table of its own database, where the bounds belong."""
+    ``upper``; None if the query does not begin with a table of its own database, where the bounds belong, or may read
+    that fact table, or another one, further on, where they would be missing."""
     query = export.fields.get("query")
-    head = _table_at_start(query, export.fields.get("over")) if isinstance(query, str) else None
-    if head is None or not isinstance(query, str):
+    if not isinstance(query, str):
+        return None
+    head = _table_at_start(query, export.fields.get("over"), stored.functions(export.ref.name[0]))
+    if head is None:
         return None
     condition: Text = (*lower, " and ") if lower else ()
     return kql.command(
@@ -126,10 +151,10 @@ def backfill(export: Entity, lower: Text, upper: str | Leaf) -> Text | None:
     )
 
 
-def _table_at_start(query: str, over: tuple[str, ...] | None) -> int | None:
-    """Where the name of the one fact table ends that a query begins with."""
+def _table_at_start(query: str, over: tuple[str, ...] | None, functions: Mapping[str, str]) -> int | None:
+    """Where the name of the one fact table ends that a query begins with. Without ``over`` every table is one."""
     parts = significant(query)
-    if not parts or (over is not None and len(over) != 1):
+    if not parts or (over and len(over) != 1):
         return None
     bracketed = [part.text for part in parts[:3]]
     if len(bracketed) == 3 and bracketed[0] == "[" and bracketed[2] == "]" and parts[1].kind == "string":
@@ -139,5 +164,7 @@ def _table_at_start(query: str, over: tuple[str, ...] | None) -> int | None:
     else:
         return None
     following = parts[last + 1].text if len(parts) > last + 1 else "|"
-    known = over is None or over == (name,)
-    return parts[last].start + len(parts[last].text) if following == "|" and known else None
+    known = name not in functions if not over else over == (name,)
+    if following != "|" or not known or reads_more(parts[last + 1 :], name, not over, functions):
+        return None
+    return parts[last].start + len(parts[last].text)

@@ -6,9 +6,9 @@ A lexer's view: a name in another place may be a column of the same name, and is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from kxrecon.kql_text import Token
+from kxrecon.kql_text import Token, significant
 
 # Words before a bracket that holds a table.
 _TAKING = frozenset({"toscalar", "materialize", "view", "union", "join", "lookup"})
@@ -22,6 +22,10 @@ _NOT_SOURCES = frozenset(
     lookup macro graph entity_group assert true false
     """.split()  # noqa: SIM905  a list of forty quoted words is no easier to read
 )
+# Words behind which a table other than the first may be read, in a form that ``sources`` does not tell from others.
+_READING = frozenset({*_TAKING, "table", "database", "cluster", "find", "search", "invoke", "macro", "graph"})
+_WILD = frozenset({"union", "find", "search"})
+_LISTS = frozenset({"in", "has_any", "has_all"})
 # Without any of these the table can only stand at the beginning.
 _MORE = frozenset({"(", "{", ";", *_COMBINING})
 
@@ -38,6 +42,71 @@ def sources(tokens: Sequence[Token], *, fuzzy: bool = False) -> list[Token]:
     bound = {two.text for one, two in pairs if one.text == "let"} | {one.text for one, two in pairs if two.text == ":"}
     found = (_at(tokens, place) for place in dict.fromkeys(_places(tokens, fuzzy)))
     return [one for one in found if one is not None and one.name not in bound]
+
+
+def tables(text: str) -> frozenset[str]:
+    """Names of tables of its own database that a text certainly reads from, and does not call as functions."""
+    tokens = significant(text)
+    called = _calls(tokens)
+    return frozenset(one.name for one in sources(tokens) if one.name not in called)
+
+
+def _calls(tokens: Sequence[Token]) -> set[str]:
+    return {one.text for one, two in zip(tokens, tokens[1:], strict=False) if one.kind == "word" and two.text == "("}
+
+
+def reads_more(rest: Sequence[Token], fact: str, alone: bool, functions: Mapping[str, str]) -> bool:
+    """Whether what follows the fact table that a query begins with may read that table again, by itself or by a
+    stored function; with ``alone`` whether it may read any other table. In doubt it does.
+
+    ``functions``: bodies by name. One that is not among them may be built in, unless it stands where a table is wanted.
+    """
+    bodies = _called(rest, functions)
+    names = {name for part in (rest, *bodies.values()) for name in _names(part)}
+    if fact in names or any(one.text == ";" for one in rest[:-1]):
+        return True
+    wide = any(one.text == "*" for one in rest) and bool(names & _WILD)
+    unknown = {one.name for one in _read_behind(rest) if one.name in _calls(rest)} - bodies.keys()
+    if wide or unknown:
+        return True
+    return alone and bool(bodies or names & _READING or _read_behind(rest) or any(_listed(rest)))
+
+
+def _names(tokens: Sequence[Token]) -> Iterator[str]:
+    """Words, and quoted names: ``['T']`` and ``table("T")``, but no other text."""
+    for index, token in enumerate(tokens):
+        if token.kind == "word" or (token.kind == "string" and index and tokens[index - 1].text in ("[", "(")):
+            yield token.name
+
+
+def _read_behind(rest: Sequence[Token]) -> list[Token]:
+    """What is read behind the beginning, and what is invoked there."""
+    invoked = [two for one, two in zip(rest, rest[1:], strict=False) if one.text == "invoke"]
+    return [*sources([Token("word", "T", -1), *rest])[1:], *invoked]
+
+
+def _called(rest: Sequence[Token], functions: Mapping[str, str]) -> dict[str, list[Token]]:
+    """The stored functions that a text may call, by others too, as tokens."""
+    found: dict[str, list[Token]] = {}
+    waiting = [list(rest)]
+    while waiting and functions:
+        fresh = set(_names(waiting.pop())) & functions.keys() - found.keys()
+        found.update((name, significant(functions[name])) for name in fresh)
+        waiting += [found[name] for name in fresh]
+    return found
+
+
+def _listed(tokens: Sequence[Token]) -> Iterator[Token]:
+    """Names in the place of a list, behind ``in (``: columns of a table that is read whole."""
+    for index, token in enumerate(tokens):
+        if token.text not in _LISTS:
+            continue
+        begin = index + 2 if index + 1 < len(tokens) and tokens[index + 1].text == "~" else index + 1
+        if begin + 2 >= len(tokens) or tokens[begin].text != "(":
+            continue
+        first, following = tokens[begin + 1 : begin + 3]
+        if first.text == "[" or (first.kind == "word" and following.text != "("):
+            yield first
 
 
 def _at(tokens: Sequence[Token], place: int) -> Token | None:

@@ -6,7 +6,7 @@ one; there the ledger knows what an apply of the spec made. Without a ledger it 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from kxrecon import kql
 from kxrecon.elsewhere import speaks_for
@@ -17,16 +17,17 @@ from kxrecon.scope import Scope
 MARKED = ("database_role", "role_assignment")
 
 
-def findings(desired: State, observed: State, scope: Scope) -> Iterator[Finding]:
-    """What to say at every plan. ``desired`` has its derived links; what is pruned is an action, and not said here."""
+def findings(desired: State, observed: State, scope: Scope, followed: Container[Ref] = ()) -> Iterator[Finding]:
+    """What to say at every plan. ``desired`` has its derived links; what is pruned is an action, and not said here,
+    nor are the exports that another one follows (``followed``): ``rename.py`` tells of these."""
     pruning = Pruning(desired, scope, observed)
     mine = (one for one in observed.entities.values() if one.owner == scope.mark)
-    owned = sorted((one for one in mine if one.ref not in desired.entities), key=_ref)
+    owned = sorted((one for one in mine if one.ref not in desired.entities and one.ref not in followed), key=_ref)
     for entity in owned:
         yield from _grant(entity, pruning, scope) if entity.ref.kind in MARKED else _made(entity, pruning, scope)
     yield from _unseen(desired, observed, pruning)
     for export in sorted(pruning.staying, key=_ref):
-        if export.owner != scope.mark:
+        if export.owner != scope.mark and export.ref not in followed:
             yield from _export(export, owned, pruning, desired, scope)
     yield from _shared(desired, observed, scope)
 
@@ -93,7 +94,8 @@ def _export(export: Entity, owned: list[Entity], pruning: Pruning, desired: Stat
         f"to remove it: .drop continuous-export {kql.identifier(name)} in {database}; to take it back: "
         f"kxrecon import --cluster {scope.cluster_uri} --export {export.ref.label} --merge SPEC"
     )
-    yield Finding("left-behind", export.ref, f"runs on, though this spec does not have it: {why}", remedy)
+    runs = "is still there, disabled" if export.fields.get("isDisabled") is True else "runs on"
+    yield Finding("left-behind", export.ref, f"{runs}, though this spec does not have it: {why}", remedy)
 
 
 def _shared(desired: State, observed: State, scope: Scope) -> Iterator[Finding]:

@@ -313,7 +313,7 @@ class Step:
     ``until`` sends nothing."""
 
     requests: tuple[Request, ...]
-    phase: Literal["apply", "disable", "enable", "backfill", "wait"] = "apply"
+    phase: Literal["apply", "disable", "enable", "stop", "backfill", "wait"] = "apply"
     hazards: tuple[Hazard, ...] = ()
     notes: tuple[str, ...] = ()
     cursor: CursorEffect | None = None
@@ -348,8 +348,8 @@ class Action:
 class Finding:
     """Something a plan says without doing anything about it: a handover, an unverifiable field, a note.
 
-    ``kind``: ``wrong`` | ``handover`` | ``moved`` | ``stopped`` | ``unverifiable`` | ``unknown`` | ``blocked`` |
-    ``left-behind`` | ``drift`` | ``pending`` | ``ignored`` | ``holds`` | ``note``.
+    ``kind``: ``wrong`` | ``handover`` | ``moved`` | ``paused`` | ``stopped`` | ``unverifiable`` | ``unknown`` |
+    ``blocked`` | ``left-behind`` | ``drift`` | ``pending`` | ``ignored`` | ``holds`` | ``note``.
     """
 
     kind: str

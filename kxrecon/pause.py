@@ -1,8 +1,8 @@
 """Exports stand still while the ground under them changes.
 
-Altering an external table (or a table) under a running continuous export would let runs fail against
-half a change; failures for seven days disable the job (learn.microsoft.com, Continuous data export).
-So the export is disabled first and enabled last; if the middle fails it stays disabled, cursor kept.
+Altering an external table, a table or a function under a running continuous export would let runs work with
+half a change, or fail against it; failures for seven days disable the job (learn.microsoft.com, Continuous data
+export). So the export is disabled first and enabled last; if the middle fails it stays disabled, cursor kept.
 """
 
 from __future__ import annotations
@@ -13,33 +13,58 @@ from functools import cache
 
 from kxrecon.graph import Node
 from kxrecon.kinds import World, kind
-from kxrecon.model import Change, CursorEffect, Entity, Ref, State, Step
+from kxrecon.model import Change, CursorEffect, Entity, Ref, State, Step, Value
+from kxrecon.relied import GROUND, ground_of
 
 # Changing these does not touch what an export writes.
 _HARMLESS = frozenset({"folder", "docString"})
-GROUND = frozenset({"external_table", "table", "continuous_export"})
+_NO_GRANT = GROUND | {"continuous_export"}
 
 
 def around(nodes: Sequence[Node], by_ref: Mapping[Ref, Node], world: World) -> list[Node]:
     """The nodes, with a disable before and an enable after every change under a running export."""
     result = list(nodes)
     running = cache(lambda: _running(world))
+    stops = {node.changes[0].ref: node for node in nodes if node.steps and node.steps[0].phase == "stop"}
     for node in nodes:
         for change in node.changes:
             if change.verb == "update" and not {_top(part.field) for part in change.fields} <= _HARMLESS:
                 for export in running().get(change.ref, ()):
-                    result.extend(_pause(export, node, by_ref, world))
+                    if export.ref in stops:  # another one goes on in its place
+                        node.after.append(stops[export.ref])
+                    else:
+                        result.extend(_pause(export, node, by_ref, world))
     return _once(result)
 
 
+def standing(ours: frozenset[Ref], observed: State) -> frozenset[Ref]:
+    """Of the exports that runs of ours disabled, those that still stand still for that reason: they are disabled, and
+    the database's journal, as far as it is shown, does not name somebody else who stopped them since."""
+    return frozenset(
+        ref
+        for ref in ours
+        if (seen := observed.entities.get(ref)) is not None
+        and seen.fields.get("isDisabled") is True
+        and _value(observed, ref, "disabledByUs") is not False
+    )
+
+
+def running(ours: frozenset[Ref], observed: State) -> list[Ref]:
+    """Of the exports that runs of ours disabled, those that somebody enabled since. Who stops them next means it."""
+    enabled = (ref for ref in ours if (seen := observed.entities.get(ref)) and seen.fields.get("isDisabled") is False)
+    return sorted(enabled)
+
+
+def _value(observed: State, ref: Ref, name: str) -> Value:
+    reading = observed.readings.get(ref)
+    return reading.values.get(name) if reading else None
+
+
 def resumed(desired: State, observed: State, paused: frozenset[Ref]) -> State:
-    """Desired, with the exports enabled that an unfinished run of ours disabled and nothing enabled since."""
+    """Desired, with the exports enabled that unfinished runs of ours let stand still (``standing``)."""
     entities = dict(desired.entities)
     for ref in paused:
-        seen = observed.entities.get(ref)
-        if seen is None or seen.fields.get("isDisabled") is not True:
-            continue
-        wanted = entities.get(ref, seen)
+        wanted = entities.get(ref, observed.entities[ref])
         if ref not in entities or "isDisabled" not in wanted.fields:
             entities[ref] = replace(wanted, fields={**wanted.fields, "isDisabled": False})
     return replace(desired, entities=entities)
@@ -78,14 +103,12 @@ def _top(field: str) -> str:
 
 
 def _running(world: World) -> Mapping[Ref, Sequence[Entity]]:
-    """Observed, enabled exports by the external table that they write to and by each of their fact tables."""
+    """Observed, enabled exports by all that they stand on: what they write to, read and call, through functions too."""
     found: dict[Ref, list[Entity]] = {}
     for export in world.observed.of_kind("continuous_export"):
         if export.fields.get("isDisabled") is not False:
             continue
-        database = export.ref.name[0]
-        tables = [Ref("table", (database, name)) for name in dict.fromkeys(export.fields.get("over") or ())]
-        for ref in (Ref("external_table", (database, str(export.fields.get("to")))), *tables):
+        for ref in ground_of(export, world.observed.entities):
             found.setdefault(ref, []).append(export)
     return found
 
@@ -96,7 +119,7 @@ def _pause(export: Entity, node: Node, by_ref: Mapping[Ref, Node], world: World)
         return []
     stopped = replace(export, fields={**export.fields, "isDisabled": True})
     # Not before the grants that the change waits for: if one of them fails, the export goes on as it was.
-    grants = [other for other in node.after if other.kind not in GROUND]
+    grants = [other for other in node.after if other.kind not in _NO_GRANT]
     steps = _steps(export, stopped, "disable", world)
     disable = Node((Change(export.ref, "update", export, stopped),), steps, grants, standstill=True)
     node.after.append(disable)

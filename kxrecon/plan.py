@@ -96,12 +96,17 @@ class Circumstances:
     """What a plan takes into account beside the two states.
 
     ``paused`` are exports that an unfinished run of ours disabled: they are enabled again, without a hazard.
+    ``resting`` are those that a run of ours stopped because another one follows them, ``filled`` the exports whose
+    bounded export was seen to end, ``owed`` those whose was not, by the export from whose place on it has to begin.
     ``allow`` is what the spec allows: an export that was renamed is only dropped with it. With ``mark`` the grants
     that the spec describes and that carry no mark get its own. ``judge`` decides where comparing alone cannot.
     ``ignore`` is left as it is on the cluster, as far as it still counts on the day ``today``.
     """
 
     paused: frozenset[Ref] = frozenset()
+    resting: frozenset[Ref] = frozenset()
+    filled: frozenset[Ref] = frozenset()
+    owed: Mapping[Ref, Ref] = field(default_factory=dict)
     allow: Sequence[Allow] = ()
     mark: bool = False
     judge: Judge | None = None
@@ -111,9 +116,12 @@ class Circumstances:
 
 def draft(derivation: Derivation, observed: State, scope: Scope, given: Circumstances = Circumstances()) -> Draft:
     """Adopt, diff, group, order. Pure: the same states give the same actions, whatever order they came in."""
-    stated = pause.resumed(derivation.desired, observed, given.paused)
+    followed = rename.successions(derivation.desired, observed)
+    paused = pause.standing(given.paused, observed)
+    restarted = paused | pause.standing(given.resting, observed)  # nobody stopped these on purpose
+    stated = pause.resumed(derivation.desired, observed, paused - followed.keys())
     desired = adopt(stated, observed, scope)
-    desired = rename.released(desired, observed, derivation.desired, given.allow)
+    desired = rename.released(desired, observed, derivation.desired, given.allow, given.filled, given.owed)
     turning = rotation.turns(stated, observed, scope)
     desired = rotation.released(desired, observed, turning)
     desired, guarded = lockout.guarded(desired, observed, scope)
@@ -123,13 +131,14 @@ def draft(derivation: Derivation, observed: State, scope: Scope, given: Circumst
     world = World(scope, observed, desired)
     changes, held = withheld.permitted(differences, derivation, world)
     own, claimed = _marks(derivation.desired, observed, differences, scope) if given.mark else ((), ())
-    nodes = _nodes([*changes, *own], derivation.needs, world)
+    nodes = _nodes([*changes, *own], derivation, world)
     nodes = waits.around(nodes, world, turning, derivation.needs)
     nodes, refused = withheld.without_refused(nodes)
-    nodes, started = _restarted(nodes, differences, derivation, given, world)
+    nodes, started = _restarted(nodes, differences, derivation, paused - followed.keys(), world)
     held, refused = ([one for one in ones if not _waits(one, started)] for ones in (held, refused))
     judged = _judged(differences)
-    actions = tuple(_told(_without_restart(action, given.paused), judged) for action in _actions(order(nodes)))
+    actions = tuple(_told(_without_restart(action, restarted), judged) for action in _actions(order(nodes)))
+    left = leftbehind.findings(derivation.desired, observed, scope, followed)
     findings = (
         *withheld.standstill(observed),
         *derivation.findings,
@@ -141,13 +150,11 @@ def draft(derivation: Derivation, observed: State, scope: Scope, given: Circumst
         *ignored,
         *allowances.findings(given.allow, desired, observed),
         *withheld.unverifiable(differences, observed, judged=given.judge is not None),
-        *stopped.findings(derivation.desired, observed, given.paused),
+        *stopped.findings(derivation.desired, observed, paused),
         *unstated.findings(derivation.desired, observed),
-        *rotation.untold(
-            left_behind(leftbehind.findings(derivation.desired, observed, scope), given.ignore, given.today), turning
-        ),
+        *rotation.untold(left_behind(left, given.ignore, given.today), turning),
         *rotation.findings(turning),
-        *rename.told(desired, observed, derivation.desired),
+        *rename.told(desired, observed, derivation.desired, given.allow),
     )
     unchanged = len(desired.entities) - len(differences.changes) - len(differences.unknown)
     allowed = tuple(rotation.allowed(turning))
@@ -156,11 +163,11 @@ def draft(derivation: Derivation, observed: State, scope: Scope, given: Circumst
 
 
 def _restarted(
-    nodes: Sequence[Node], differences: Differences, derivation: Derivation, given: Circumstances, world: World
+    nodes: Sequence[Node], differences: Differences, derivation: Derivation, paused: frozenset[Ref], world: World
 ) -> tuple[list[Node], frozenset[Ref]]:
     if world.scope.manages("kusto") != "apply":
         return list(nodes), frozenset()
-    return pause.restarted(nodes, differences.changes, given.paused, derivation.needs, world)
+    return pause.restarted(nodes, differences.changes, paused, derivation.needs, world)
 
 
 def _waits(finding: Finding, started: frozenset[Ref]) -> bool:
@@ -195,7 +202,8 @@ def _told(action: Action, judged: Mapping[Ref, Sequence[str]]) -> Action:
     return replace(action, notes=(*action.notes, *notes)) if notes else action
 
 
-def _nodes(changes: Sequence[Change], extra: Mapping[Ref, tuple[Ref, ...]], world: World) -> list[Node]:
+def _nodes(changes: Sequence[Change], derivation: Derivation, world: World) -> list[Node]:
+    extra = derivation.needs
     pending = {change.ref: change for change in changes}
     groups: dict[Hashable, list[Change]] = defaultdict(list)
     for change in sorted(changes, key=lambda change: change.ref):
@@ -219,7 +227,7 @@ def _nodes(changes: Sequence[Change], extra: Mapping[Ref, tuple[Ref, ...]], worl
     _grant_before(nodes, by_ref, extra)
     _release_before(nodes, by_ref)
     moves.repointing(nodes, world)
-    return rename.around(pause.around(nodes, by_ref, world), by_ref, world)
+    return pause.around(rename.around(nodes, by_ref, world, derivation.desired), by_ref, world)
 
 
 def _edges(node: Node, by_ref: Mapping[Ref, Node], extra: Mapping[Ref, tuple[Ref, ...]]) -> Iterable[Node]:

@@ -86,11 +86,11 @@ class Recheck:
     def _already(self, action: Action, ref: Ref, state: State) -> bool:
         """True if the entity is as the action wants it: an earlier try arrived, or somebody was faster.
 
-        An export that is to stand still meanwhile and was stopped by somebody else is no such case: the
-        plan would start again what another person stopped.
+        An export that is to stand still and was stopped by somebody else is no such case: the plan would start
+        again, or let another one go on with, what another person stopped.
         """
         change = next((change for change in action.changes if change.ref == ref), None)
-        if change is None or (action.phase == "disable" and ref not in self._paused):
+        if change is None or (action.phase in ("disable", "stop") and ref not in self._paused):
             return False
         return standing(change, state) != "changed"
 

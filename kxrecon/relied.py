@@ -48,19 +48,26 @@ def relied_on(gone: Mapping[Ref, Entity], desired: State, observed: State, scope
 
 def _stood_on(gone: Mapping[Ref, Entity], desired: State) -> dict[Ref, str]:
     """Tables, external tables and functions that a running export writes to, reads or calls, through others too."""
-    found: dict[Ref, str] = {}
-    for export in _running(desired):
-        seen: set[Ref] = set()
-        waiting = [export]
-        while waiting:
-            one = waiting.pop()
-            needed = {need.ref for need in kind(one.ref.kind).needs(one) if need.ref.kind in GROUND} - seen
-            seen |= needed
-            found |= {ref: f"{export.ref} uses it" for ref in needed if ref in gone}
-            waiting += [
-                gone.get(ref) or desired.entities[ref] for ref in needed if ref in gone or ref in desired.entities
-            ]
-    return found
+    entities = {**desired.entities, **gone}
+    return {
+        ref: f"{export.ref} uses it"
+        for export in _running(desired)
+        for ref in ground_of(export, entities)
+        if ref in gone
+    }
+
+
+def ground_of(export: Entity, entities: Mapping[Ref, Entity]) -> set[Ref]:
+    """The external table that an export writes to, and every table and function that its query may name, through
+    the functions that it calls too."""
+    seen: set[Ref] = set()
+    waiting = [export]
+    while waiting:
+        one = waiting.pop()
+        needed = {need.ref for need in kind(one.ref.kind).needs(one) if need.ref.kind in GROUND} - seen
+        seen |= needed
+        waiting += [entities[ref] for ref in needed if ref in entities]
+    return seen
 
 
 def _running(desired: State) -> list[Entity]:

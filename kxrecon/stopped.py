@@ -14,6 +14,11 @@ from kxrecon.model import Finding, Ref, State, Value
 
 KIND = "continuous_export"
 GIVES_UP = timedelta(days=7)
+_UNENDED = (
+    "That is how an apply lets it stand still while what it stands on changes; that it ended is not known here, and it "
+    "did not enable it again"
+)
+_DECIDE = "if no apply is under way: state isDisabled: false (and allow restarts-export for it), or isDisabled: true"
 _ENABLE = "find out why, then state isDisabled: false and allow restarts-export for it"
 
 
@@ -27,9 +32,14 @@ def findings(desired: State, observed: State, paused: frozenset[Ref]) -> Iterato
             yield Finding("note", ref, "is disabled by an apply of ours that did not end: it is enabled again")
             continue
         reading = observed.readings.get(ref)
-        cause = why(reading.values if reading else {})
-        remedy = _ENABLE if "isDisabled" not in entity.fields else ""
-        yield Finding("stopped", ref, f"is disabled, and the spec does not say so: {cause}", remedy)
+        values = reading.values if reading else {}
+        unsaid = "isDisabled" not in entity.fields
+        message = f"is disabled, and the spec does not say so: {why(values)}"
+        ours = values.get("disabledByUs") and values.get("disabledWith") == ".disable" and not given_up(values)
+        if unsaid and ours:
+            yield Finding("paused", ref, f"{message}. {_UNENDED}", _DECIDE)
+        else:
+            yield Finding("stopped", ref, message, _ENABLE if unsaid else "")
 
 
 def why(values: Mapping[str, Value]) -> str:

@@ -106,7 +106,7 @@ class Ground:
         options = self.options()
         options.max_parallel = workers
         before, seen = _flow.plan_over(options, spec, self.clients)
-        return _Apply(options, plan or before, spec, self.clients)._execute(seen.scope)[0]
+        return _Apply(options, plan or before, spec, self.clients)._execute(seen.scope, seen.state)[0]
 
     def converge(self, spec: Spec) -> Plan:
         """Apply, check that every action was done, and give the plan that is left."""

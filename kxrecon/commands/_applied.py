@@ -38,10 +38,11 @@ class Ending:
 
     @property
     def code(self) -> int:
-        """The exit code: an export that moved without reason is a failure, however well the rest went."""
+        """The exit code: an export that moved without reason, or of which something is not known to have been done, is
+        a failure, however well the rest went."""
         if self.interrupted:
             return INTERRUPTED
-        lost = any(not move.expected for move in self.moves)
+        lost = self.lost or self.paused
         untold = bool(self.ledger and self.outcomes)
         failed = lost or untold or self.unseen or self.ailing or any(_failed(one) for one in self.outcomes)
         if failed or self.after is None or (self.after.actions and not self.left_for_later):
@@ -88,6 +89,41 @@ class Ending:
         return any(finding.kind == "unknown" for finding in after.findings)
 
     @property
+    def open(self) -> tuple[Finding, ...]:
+        """What earlier applies left open, beside exports that moved."""
+        found = self.after.findings if self.after else ()
+        return tuple(one for one in found if one.kind == "moved" and one not in self.told)
+
+    @property
+    def told(self) -> frozenset[Finding]:
+        """What a plan says of the exports that moved."""
+        from kxrecon.commands._flow import of_move
+
+        return frozenset(_onward.told(tuple(map(of_move, self.moves)), self.after or self.plan))
+
+    @property
+    def lost(self) -> int:
+        """How many exports may have lost their place, or records."""
+        return len({one.ref for one in self.open} | {move.ref for move in self.moves if not move.expected})
+
+    @property
+    def drifted(self) -> bool:
+        """What is left is shown as drift, with all that a plan of it finds."""
+        return self.after is not None and not self.later and bool(self.after.actions or self.after.blocked)
+
+    @property
+    def alone(self) -> tuple[Finding, ...]:
+        """What has to be said although nothing is left to do."""
+        if self.after is None or self.drifted:
+            return ()
+        return (*self.open, *(one for one in self.after.findings if one.kind == "paused"))
+
+    @property
+    def paused(self) -> int:
+        """How many exports stand still, perhaps since an apply that did not end."""
+        return sum(one.kind == "paused" for one in self.after.findings) if self.after else 0
+
+    @property
     def result(self) -> str:
         """The ending in a word or two, for the history."""
         if self.interrupted:
@@ -96,9 +132,11 @@ class Ending:
             return "failed"
         if self.after is None:
             return "not looked at again"
-        if any(not move.expected for move in self.moves):
+        if self.lost:
             return "exports moved"
-        return "not converged" if self.after.actions else "not complete" if self.after.blocked else "converged"
+        if self.after.actions or self.paused:
+            return "not converged"
+        return "not complete" if self.after.blocked else "converged"
 
     @property
     def verdict(self) -> str:
@@ -110,15 +148,18 @@ class Ending:
         go_on = f"to go on: {_onward.again('plan', self.plan)}"
         if self.after is None:
             return f"the cluster could not be looked at again ({self.blind}); {go_on}."
-        lost = sum(not move.expected for move in self.moves)
-        if lost:
-            return f"{lost} export{'s' if lost > 1 else ''} moved from where they stood: see above before going on."
+        if self.lost:
+            moved = "1 export" if self.lost == 1 else f"{self.lost} exports"
+            return f"{moved} moved, or may lack records: see above before going on."
         if self.later:
             waiting = sum(one.result == "waiting" for one in self.outcomes)
             left = "1 action is" if waiting == 1 else f"{waiting} actions are"
             return f"done so far: {left} left for a later apply{self._lanes}."
         if self.after.actions:
             return f"not converged: {len(self.after.actions)} actions are left; {go_on}."
+        if self.paused:
+            stand = "1 export stands" if self.paused == 1 else f"{self.paused} exports stand"
+            return f"not converged: {stand} still, perhaps since an apply that did not end: see above; then {go_on}."
         if self.unseen:
             return f"nothing could be read, so nothing was done; {go_on}."
         if self.after.blocked:
@@ -126,6 +167,13 @@ class Ending:
         if not self.outcomes:
             return "nothing to do: the cluster is what the spec says."
         return "converged: the cluster is what the spec says."
+
+
+def _as_move(finding: Finding) -> Move:
+    from kxrecon.cursors import Move
+
+    assert finding.ref is not None
+    return Move(finding.ref, finding.message, finding.remedy, expected=False)
 
 
 def _failed(outcome: Outcome) -> bool:
@@ -155,6 +203,7 @@ def as_markdown(ending: Ending, about: str = "", limit: int = 0) -> str:
 
     told = "".join(f" Wrong: {one.ref.label if one.ref else ''}: {one.message}." for one in wrong(ending.plan))
     told += "".join(f" {_sentence(move)}" for move in ending.moves)
+    told += "".join(f" {one.ref}: {one.message}. {one.remedy}" for one in ending.alone)
     told += f" The ledger: {ending.ledger}." if ending.ledger else ""
     verdict = ending.verdict + told
     done = markdown.outcomes(ending.plan, ending.outcomes, verdict, about=about, limit=limit or markdown.LIMIT)
@@ -172,11 +221,20 @@ def _lines(ending: Ending) -> list[Line]:
     lines: list[Line] = []
     if ending.outcomes:
         lines += text.outcomes(ending.outcomes, ending.plan.actions)
-    if ending.after is not None and not ending.later and (ending.after.actions or ending.after.blocked):
-        lines += text.drift(ending.after)
+    if ending.drifted and ending.after is not None:
+        said = ending.told
+        lines += text.drift(
+            replace(ending.after, findings=tuple(one for one in ending.after.findings if one not in said))
+        )
+    for one in ending.alone:
+        lines.append(line(f"{one.kind.upper()}: {one.ref}: {one.message}", "warn"))
+        lines += wrapped(one.remedy, indent=4)
     for move in ending.moves:
         lines.append(line(f"{'note' if move.expected else 'MOVED'}: {move.ref}: {move.message}", "warn"))
         lines += wrapped(f"repair: {move.repair}", indent=4)
+        if not move.expected:
+            how = _onward.filled(f"then kxrecon apply SPEC --settled {move.ref.label} says so", ending.plan)
+            lines += wrapped(how, indent=4)
     if ending.ledger:
         lines += wrapped(f"LEDGER: {ending.ledger}", "warn")
     lines.append(line(ending.verdict, "bold"))
@@ -206,7 +264,7 @@ def record(ending: Ending) -> dict[str, Any]:
         ],
         "moved": [
             {"export": move.ref.label, "message": move.message, "repair": move.repair, "expected": move.expected}
-            for move in ending.moves
+            for move in (*ending.moves, *map(_as_move, ending.open))
         ],
         "health": ending.health.record() if ending.health else None,
         "left": None if after is None else to_json(after),

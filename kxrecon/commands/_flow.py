@@ -16,6 +16,7 @@ from kxrecon.model import Finding
 from kxrecon.uncollected import uncollected
 
 if TYPE_CHECKING:
+    from kxrecon.cursors import Move
     from kxrecon.diff import Judge
     from kxrecon.ignoring import Ignore
     from kxrecon.journal import History
@@ -82,7 +83,10 @@ def plan_over(
         seen = replace(seen, state=_ledger.consulted(book, derived.desired, seen.state, clients))
     judge = _judge(options, derived.desired, book)
     ignore = _ignored(options, spec, derived.desired, seen.state)
-    circumstances = Circumstances(past.paused, spec.allow, _marks(options), judge, ignore, datetime.now(UTC).date())
+    today = datetime.now(UTC).date()
+    circumstances = Circumstances(
+        past.paused, past.resting, past.filled, past.owed, spec.allow, _marks(options), judge, ignore, today
+    )
     made = draft(derived, seen.state, seen.scope, circumstances)
     if matter(made, derived.desired, seen.state, seen.scope):
         wider = joined(seen, clients, options.max_parallel)
@@ -91,7 +95,7 @@ def plan_over(
         made = draft(derived, wider, seen.scope, circumstances)
         beside = len(wider.entities) - len(seen.state.entities)
         made = replace(made, unchanged=made.unchanged - beside)
-    made = _told(made, past, spec.desired, seen.state)
+    made = _told(made, past, seen.state, seen.scope)
     if book is not None:
         made = replace(made, findings=(*made.findings, *_ledger.told(options, book, made, derived.desired, seen.state)))
     made = linted(made, spec, seen, server(options, spec, seen, made.actions, clients)) if lint else made
@@ -130,10 +134,26 @@ def _ignored(options: argparse.Namespace, spec: Spec, desired: State, observed: 
     return (*ignores(spec.document), *(parse(text, known) for text in here))
 
 
-def _told(made: Draft, past: History, desired: State, observed: State) -> Draft:
-    """What the journal knows beyond what the cluster shows: a run that never ended, exports that it moved, and
-    backfills that nobody saw end. Said at every plan until an apply ends."""
+def moves(past: History, observed: State, scope: Scope) -> tuple[Move, ...]:
+    """Exports that do not stand where they stood before an apply that nobody settled, where this spec looks."""
     from kxrecon.cursors import moved
+
+    here = [one for one in past.positions if ("databases", one.ref.name[0], "continuousExports") in scope.declared]
+    return moved(here, past.risked, observed)
+
+
+def of_move(move: Move) -> Finding:
+    """What a plan says of an export that moved."""
+    message = f"since an apply of ours began, {move.message}"
+    if move.expected:
+        return Finding("note", move.ref, f"{message} (the plan said that this may happen)", move.repair)
+    remedy = f"run once, then kxrecon apply SPEC --settled {move.ref.label} says so: {move.repair}"
+    return Finding("moved", move.ref, message, remedy)
+
+
+def _told(made: Draft, past: History, observed: State, scope: Scope) -> Draft:
+    """What the journal knows beyond what the cluster shows: a run that never ended, exports that moved, and backfills
+    that nobody saw end. The last two are said at every plan until they are settled."""
     from kxrecon.rename import unfinished
 
     found: list[Finding] = []
@@ -141,7 +161,6 @@ def _told(made: Draft, past: History, desired: State, observed: State) -> Draft:
         begun = f"; it had begun {', '.join(past.begun)}" if past.begun else ""
         told = f"the apply of {past.unfinished} did not end: this plan starts from what it left{begun}"
         found.append(Finding("note", None, told))
-    for move in moved(past.positions, (), observed):
-        found.append(Finding("moved", move.ref, f"since that apply began, {move.message}", move.repair))
-    found += unfinished(past.unfilled, past.sent, desired, observed)
+    found += map(of_move, moves(past, observed, scope))
+    found += unfinished(past.unfilled, observed)
     return replace(made, findings=(*made.findings, *found))

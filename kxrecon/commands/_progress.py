@@ -12,6 +12,7 @@ from kxrecon.report.lines import line
 if TYPE_CHECKING:
     from kxrecon.apply import Event
     from kxrecon.journal import Journal
+    from kxrecon.model import Action
     from kxrecon.plan import Plan
 
 
@@ -43,10 +44,15 @@ class Progress:
                 return  # told together at the end
             if event.outcome is not None:
                 show(self._options, text.outcome(event.outcome, event.action, number, total))
-            elif event.action.until or any(request.plane == "arm" for request in event.action.requests):
+            elif event.what == "began" and self._is_long(event.action):
                 show(self._options, text.began(event.action, number, total))
         except BrokenPipeError:
             self._quiet = True
+
+    @staticmethod
+    def _is_long(action: Action) -> bool:
+        """Whether an action may take minutes."""
+        return bool(action.until) or any(request.plane == "arm" for request in action.requests)
 
     def told(self, news: str) -> None:
         """Show what a wait sees meanwhile."""

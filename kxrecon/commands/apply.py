@@ -7,12 +7,24 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from kxrecon.commands import _fleet, _flow, _gate, _healthy, _ledger, _lock, _options, _saved, _waves, _witness
+from kxrecon.commands import (
+    _fleet,
+    _flow,
+    _gate,
+    _healthy,
+    _ledger,
+    _lock,
+    _options,
+    _saved,
+    _settled,
+    _waves,
+    _witness,
+)
 from kxrecon.commands._applied import Ending, tell, worst, wrong
 from kxrecon.commands._exit import DONE, FAILED
 from kxrecon.commands._files import JOURNAL, PLAN
@@ -26,10 +38,12 @@ from kxrecon.planes import AZURE
 from kxrecon.report import text
 
 if TYPE_CHECKING:
+    from kxrecon.apply import Applier
+    from kxrecon.cursors import Move
     from kxrecon.fleet import Member
     from kxrecon.fleetfile import Part
     from kxrecon.ledger.book import Book
-    from kxrecon.model import Outcome, State
+    from kxrecon.model import Outcome, Position, State
     from kxrecon.observe import Observation
     from kxrecon.plan import Plan
     from kxrecon.scope import Scope
@@ -61,6 +75,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     _options.adopt(parser)
     _options.reassert(parser)
     _options.allowances(parser)
+    _settled.arguments(parser)
     _options.lanes(parser)
     parser.add_argument("--force", action="store_true", help="change more than 30 %% of an estate at once")
     parser.add_argument(
@@ -86,6 +101,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _together(options: argparse.Namespace, parts: Sequence[Part]) -> int:
+    if options.settled:
+        raise UsageError("--settled is about one spec: name one")
     return _waves.apply(options, parts, _one, _healthy.ailing)
 
 
@@ -136,6 +153,7 @@ def _one(
 
 def _fresh(options: argparse.Namespace) -> tuple[Plan, Spec]:
     spec = _flow.load(options, options.what)
+    _settled.settle(options, spec)
     return _flow.plan(options, spec), spec
 
 
@@ -148,6 +166,7 @@ def _still(options: argparse.Namespace, plan: Plan) -> tuple[Plan, Spec]:
     options.variables = _fleet.with_variables(options.variables, plan)
     spec = _flow.load(options, plan.spec_files)
     _gate.check_spec(plan, spec)
+    _settled.settle(options, spec)
     # What is looked at again is what the plan was asked for.
     options.adopt = any(action.verb == "mark" for action in plan.actions)
     options.reassert = asked_for(plan)
@@ -193,7 +212,7 @@ class _Apply:
         self.quiet = options.json or options.markdown
         self.journal = Journal(JOURNAL, plan.cluster_uri, plan.wire)
         self.defect: Exception | None = None
-        self.positions = {one.ref: one for one in plan.positions}
+        self.applier: Applier | None = None
         self.book: Book | None = None
         self.ending: Ending | None = None
         self.seen: Observation | None = None
@@ -206,14 +225,11 @@ class _Apply:
         if not self.quiet and (self.options.yes or not self.plan.actions):
             show(self.options, text.findings(wrong(self.plan)))
         if not self.plan.actions or not before.actions:
-            return self._finish(Ending(self.plan, (), before))
+            return self._finish(Ending(self.plan, (), before, self._moves(seen)))
         if not self._agreed():
             write("nothing was done.\n")
             return FAILED
-        self.positions = {**self.positions, **{one.ref: one for one in before.positions}}
-        outcomes, interrupted = self._execute(seen.scope)
-        self.options.reassert = []  # from here on only what differs is left to do
-        code = self._finish(self._looked(outcomes, interrupted))
+        code = self._finish(self._carried_out(seen, before.positions))
         if self.defect is not None:
             raise self.defect
         return code
@@ -231,28 +247,52 @@ class _Apply:
             if self.quiet and self.ending is not None:
                 self.told(self.ending)
 
+    def _carried_out(self, seen: Observation, positions: Sequence[Position]) -> Ending:
+        """Execute and read back; whenever a Ctrl-C comes, what became of each action is told."""
+        try:
+            outcomes, interrupted = self._execute(seen.scope, seen.state, positions)
+            self.options.reassert = []  # from here on only what differs is left to do
+            return self._looked(outcomes, interrupted)
+        except KeyboardInterrupt:
+            if self.applier is None:
+                raise  # nothing was begun
+            outcomes = self.applier.outcomes
+            if self.book is not None:
+                self.book.did(self.plan, outcomes)
+            return Ending(self.plan, outcomes, None, interrupted=True, blind="interrupted")
+
     def _looked(self, outcomes: tuple[Outcome, ...], interrupted: bool) -> Ending:
         """What the cluster shows now; a second Ctrl-C, or a network that is gone, ends the looking, not the report."""
-        from kxrecon.cursors import moved
         from kxrecon.readback import Patience, settled
 
-        latest: list[State] = []
+        latest: list[Observation] = []
 
         def look() -> Plan:
             plan, seen = _flow.plan_over(self.options, self.spec, self.clients, lint=False, book=self.book)
-            latest.append(seen.state)
+            latest.append(seen)
             return plan
 
         sandbox = wire_name(self.options) != AZURE.name
         patient = not interrupted and worst(outcomes) == "done"
         try:
             after = settled(look, Patience(0.05, 2.0) if sandbox else Patience()) if patient else look()
-        except KeyboardInterrupt:
-            return Ending(self.plan, outcomes, None, interrupted=True, blind="interrupted")
+            return Ending(self.plan, outcomes, after, self._moves(latest[-1]), interrupted)
         except (KxreconError, OSError) as error:
             return Ending(self.plan, outcomes, None, interrupted=interrupted, blind=str(error))
-        moves = moved(self.positions.values(), self.plan.actions, latest[-1])
-        return Ending(self.plan, outcomes, after, moves, interrupted)
+
+    def _moves(self, seen: Observation) -> tuple[Move, ...]:
+        """The exports that do not stand where they stood. The others are settled: only now may the journal forget where
+        they stood before."""
+        from kxrecon.journal import history
+
+        past = history(JOURNAL, self.plan.cluster_uri, self.plan.wire)
+        found = _flow.moves(past, seen.state, seen.scope)
+        open_ones = {one.ref for one in found if not one.expected}
+        shown = [one.ref for one in past.positions if one.ref in seen.state.readings and one.ref not in open_ones]
+        if shown:
+            with suppress(OSError):  # what is not settled is looked at again
+                self.journal.settle(shown, by="looked")
+        return found
 
     def _agreed(self) -> bool:
         number = len(self.mine)
@@ -267,22 +307,26 @@ class _Apply:
         show(self.options, text.plan(replace(self.plan, lanes=tuple(self.options.lane)), requests=False))
         return confirm(f"Apply {what}?")
 
-    def _execute(self, scope: Scope) -> tuple[tuple[Outcome, ...], bool]:
+    def _execute(
+        self, scope: Scope, observed: State, positions: Sequence[Position] = ()
+    ) -> tuple[tuple[Outcome, ...], bool]:
         """Carry the plan out. ``scope`` knows who is who: without, an identity would be read back as a stranger."""
         from kxrecon.apply import Applier
         from kxrecon.journal import history
+        from kxrecon.pause import running, standing
 
-        paused = history(JOURNAL, self.plan.cluster_uri, self.plan.wire).paused
+        past = history(JOURNAL, self.plan.cluster_uri, self.plan.wire)
         progress = Progress(self.options, self.plan, self.journal, quiet=self.quiet)
         if self.book is not None:
             self._begin(self.book)
         try:
-            self.journal.begin(self.plan)
+            stood = {one.ref: one for one in (*self.plan.positions, *positions)}  # the newer reading wins
+            self.journal.begin(self.plan, stood.values(), running(past.paused, observed))
             _witness.forget(self.plan)
         except OSError as error:
             raise ApplyError(f"the journal cannot be written, so nothing was done: {why(error)}") from error
         with self._waiter(scope, progress) as waiter:
-            applier = Applier(
+            self.applier = applier = Applier(
                 self.plan,
                 self.clients,
                 scope,
@@ -290,7 +334,7 @@ class _Apply:
                 progress.event,
                 self.options.max_parallel,
                 self.stop,
-                paused=paused,
+                paused=standing(past.paused | past.resting, observed),
                 waiter=waiter,
                 mine=self.mine if self.options.lane else None,
             )

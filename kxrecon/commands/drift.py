@@ -90,7 +90,9 @@ def _show(options: argparse.Namespace, found: Plan) -> None:
 
 
 def _meaning(found: Plan) -> int:
-    if found.actions:
+    if any(finding.kind == "moved" for finding in found.findings):
+        return FAILED
+    if found.actions or any(finding.kind == "paused" for finding in found.findings):
         return PENDING
     if any(finding.kind == "unknown" for finding in found.findings):
         return FAILED

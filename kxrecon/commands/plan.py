@@ -103,7 +103,7 @@ def _save(options: argparse.Namespace, rows: Sequence[Row], apply: str = "") -> 
 
 
 def _meaning(options: argparse.Namespace, made: Plan) -> int:
-    if _blind(made):
+    if _blind(made) or any(finding.kind == "moved" for finding in made.findings):
         return FAILED
     return PENDING if made.actions and options.detailed_exitcode else DONE
 

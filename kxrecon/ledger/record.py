@@ -57,7 +57,7 @@ def fates(actions: Sequence[Action], outcomes: Sequence[Outcome]) -> dict[Ref, F
     found: dict[Ref, list[Outcome]] = {ref: [] for ref in changes(actions)}
     for action in actions:
         for ref in action.refs:
-            if ref in found and action.phase == "apply" and action.id in results:
+            if ref in found and action.phase in ("apply", "stop") and action.id in results:
                 found[ref].append(results[action.id])
     return {ref: _fate(ones) for ref, ones in found.items() if ones}
 

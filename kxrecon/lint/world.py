@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from kxrecon.kinds.kusto import continuous_export as export_kind
 from kxrecon.kinds.kusto import table as table_kind
 from kxrecon.kql_sources import sources
 from kxrecon.kql_text import Token, local, significant
@@ -135,7 +136,15 @@ class World:
 
     def exports(self) -> Iterator[Export]:
         """The spec's exports, in the order of their names."""
-        return (Export(self, self.desired.entities[ref]) for ref in self._exports)
+        return (Export(self, self._adopted(self.desired.entities[ref])) for ref in self._exports)
+
+    def _adopted(self, export: Entity) -> Entity:
+        """An export with the fact tables that it will have, where the spec leaves them as they are on the cluster."""
+        there = self.seen.entities.get(export.ref)
+        if there is None or export.fields.get("over"):
+            return export
+        over = {"over": there.fields.get("over"), **export_kind.adopt(export, there).fields}["over"]
+        return replace(export, fields={**export.fields, "over": over}) if over else export
 
 
 class Export:

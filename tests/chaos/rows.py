@@ -10,6 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from kxrecon import cursors
+from kxrecon.commands._files import JOURNAL
+from kxrecon.journal import Journal
 from kxrecon.sandbox import switches
 from tests.chaos.crash import crashing
 from tests.chaos.estate import BEFORE
@@ -78,7 +80,6 @@ class Days:
         spec = spec_of(json.dumps(self.document), self.ground.folder)
         plan = self.ground.plan(spec)
         self.told.append(f"apply {[one.id for one in plan.actions]}")
-        places = plan.positions
         if self.order.random() < 0.4:
             mode, at = self.order.choice(("before", "sent", "answered")), self.order.randint(8, 40)
             with crashing(self.ground, mode, at) as crasher:
@@ -89,7 +90,18 @@ class Days:
                 return
         failed = [one for one in self.ground.apply(spec, workers=1) if one.result != "done"]
         assert not failed, failed
-        self._repair([move.repair for move in cursors.moved(places, plan.actions, self._observed())])
+        self._settle(self._moved(plan))
+
+    def _moved(self, plan: Any) -> list[str]:
+        """The repairs of what does not stand where it stood."""
+        stood = [one for one in plan.positions if one.ref not in cursors.dropped(plan.actions)]
+        return [one.repair for one in cursors.moved(stood, cursors.risked(plan.actions), self._observed())]
+
+    def _settle(self, commands: list[str]) -> None:
+        """Repair, and say so."""
+        self._repair(commands)
+        journal = Journal(JOURNAL, self.document["cluster"]["uri"], self.ground.name)
+        journal.settle(self._observed().readings, by="somebody")
 
     def _recover(self, spec: Any) -> None:
         """What the plan after a death says, done as a person would: look for the operation, else run the command."""
@@ -102,8 +114,7 @@ class Days:
                     commands.append(one.remedy[one.remedy.index(".export async") :])
         outcomes = self.ground.apply(spec, plan, workers=1)
         assert all(one.result == "done" for one in outcomes), outcomes
-        self._repair(commands)
-        self._repair([move.repair for move in cursors.moved(plan.positions, plan.actions, self._observed())])
+        self._settle([*commands, *self._moved(plan)])
 
     def _exported_since(self, finding: Any) -> bool:
         """Whether ``.show operations`` has a completed export that the plan before this death asked for."""

@@ -11,7 +11,7 @@ import pytest
 
 from kxrecon.apply import Event
 from kxrecon.errors import FileError
-from kxrecon.journal import Journal, history, result_of
+from kxrecon.journal import Journal, history
 from kxrecon.model import Action, Outcome, Ref
 from kxrecon.plan import Plan
 
@@ -136,7 +136,6 @@ def test_a_line_that_is_not_ours_is_passed_over(tmp_path: Path, line: str) -> No
     run(path, Event(action("apply"), "began"), ended=False)
     found = history(path, *HERE)
     assert found.begun == (action("apply").id,) and found.positions == ()
-    assert result_of(path, *HERE, plan().digest) is None
 
 
 def test_a_message_with_any_kind_of_line_break_is_one_line(tmp_path: Path) -> None:

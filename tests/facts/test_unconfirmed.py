@@ -38,7 +38,7 @@ def test_a_cursor_that_moves_is_told_and_one_that_stays_is_not(peer, switched, t
     (effect,) = [action.cursor for action in plan.actions if action.cursor]
     assert effect.label == "keeps cursor" and "unconfirmed" in effect.reason
     assert plan.positions and plan.positions[0].start_cursor == before
-    _Apply(options, plan, spec, peer.ground.clients)._execute(seen.scope)
+    _Apply(options, plan, spec, peer.ground.clients)._execute(seen.scope, seen.state)
     assert (job(peer)["startCursor"] == before) is (switched == "kept")
 
 

@@ -202,13 +202,13 @@ def test_an_apply_that_began_and_ended_within_another_ones_does_not_confuse_the_
     team.secret("sv=1&sig=second")
     real, nested = verb._Apply._execute, []
 
-    def execute(self, scope):
+    def execute(self, *given):
         if not nested:
             nested.append(1)
             team.secret("sv=1&sig=third")
             assert team.run("apply", "--yes").code == 0
             team.secret("sv=1&sig=second")
-        return real(self, scope)
+        return real(self, *given)
 
     with monkeypatch.context() as meanwhile:
         meanwhile.setattr(verb._Apply, "_execute", execute)

@@ -15,6 +15,7 @@ from kxrecon.planes.kusto_operations import follow, is_async
 from kxrecon.planes.retry import Budget, Clock, Retry
 from kxrecon.rename import unfinished
 from kxrecon.scope import Scope
+from kxrecon.surroundings import Stored
 
 from .cluster_fake import Kusto, export
 
@@ -85,11 +86,89 @@ def test_the_repair_is_a_bounded_export_of_the_same_query():
 def test_a_query_that_cannot_be_bounded_is_not_bounded_wrongly():
     for query in ("EventsForLake()", "let x = 1; Events", "union Events, Other", "Other | take 1", "Events, Other"):
         export = Entity(OLD, {**FIELDS, "query": query})
-        assert cursors.backfill(export, (), "1") is None
+        assert cursors.backfill(export, (), "1", Stored()) is None
     two = Entity(OLD, {**FIELDS, "over": ("Events", "Other")})
-    assert cursors.backfill(two, (), "1") is None
+    assert cursors.backfill(two, (), "1", Stored()) is None
     bracketed = Entity(OLD, {**FIELDS, "query": "['Events']"})
-    assert "['Events'] | where cursor_before" in "".join(map(str, cursors.backfill(bracketed, (), "1") or ()))
+    assert "['Events'] | where cursor_before" in "".join(map(str, cursors.backfill(bracketed, (), "1", Stored()) or ()))
+
+
+FUNCTIONS = {"F": "Events | take 5", "G": "F() | take 1", "Dims": "Other | take 5"}
+AGAIN = {
+    "over, and the fact again": [
+        "Events | union (Events | where Level == 'x')",
+        "Events | join kind=inner (['Events']) on Level",
+        "Events | join (table('Events')) on Level",
+        "Events | where Level in (Events)",
+        "Events | union *",
+        "Events | union Ev*",
+    ],
+    "over, and functions": [
+        "Events | union F()",
+        "Events | join (G()) on Level",
+        "Events | invoke F()",
+        "Events | union Unknown()",
+        "Events | invoke unknown()",
+        "Events | where Level != toscalar(G())",
+    ],
+    "all tables": [
+        "Events | union Logs",
+        "Events | union isfuzzy=true Logs",
+        "Events | join kind=inner (Logs) on Level",
+        "Events | lookup Dim on Level",
+        "Events | where Level in (Allowed)",
+        "Events | where Level !in~ ((Allowed | project Level))",
+        "Events | where Level in (['Allowed'])",
+        "Events | extend x=toscalar(Logs | count)",
+        "Events | union Dims()",
+        "F | take 5",
+    ],
+}
+ONCE = {
+    ("Events",): [
+        "Events | join kind=inner (Dim) on Level",
+        "Events | lookup Dims() on Level",
+        "Events | where Level == 'Events' // Events",
+    ],
+    None: [
+        "Events | where Level in ('a', 'b') and Timestamp > ago(1d)",
+        "Events | summarize n=count() by Level | where n * 2 > 4",
+        "Events | extend Day=startofday(Timestamp) | project-away Level",
+        "Events | where Level in (dynamic(['a']))",
+    ],
+}
+
+
+def bounded(query: str, over: tuple[str, ...] | None) -> bool:
+    stored = Stored(State({ref: Entity(ref, {"body": body}) for ref, body in FUNCTION_STATE}))
+    return cursors.backfill(Entity(OLD, {**FIELDS, "query": query, "over": over}), (), "1", stored) is not None
+
+
+FUNCTION_STATE = [(Ref("function", ("D", name)), body) for name, body in FUNCTIONS.items()]
+
+
+@pytest.mark.parametrize("what", list(AGAIN))
+def test_a_query_that_may_read_a_fact_table_again_is_not_bounded(what):
+    over = None if what == "all tables" else ("Events",)
+    assert [query for query in AGAIN[what] if bounded(query, over)] == []
+
+
+@pytest.mark.parametrize("over", list(ONCE))
+def test_a_query_that_reads_its_fact_table_once_is_bounded(over):
+    assert [query for query in ONCE[over] if not bounded(query, over)] == []
+
+
+@pytest.mark.parametrize("more", [{"over": None, "query": "Events | union Logs"}, {"query": "Events | union (Events)"}])
+def test_a_backfill_with_a_second_fact_is_refused(more):
+    fields = {name: value for name, value in {**WANTED, **more}.items() if value is not None}
+    found, _ = made(Kusto(), wanted(fields=fields, backfill=True))
+    assert found.actions == ()
+    assert any(one.kind == "blocked" and "cannot be bounded" in one.message for one in found.findings)
+
+
+def test_a_rename_that_nobody_can_bound_stops_nothing():
+    found, _ = made(Kusto(exports=[export("Old")]), wanted(fields={**WANTED, "query": "F()"}, renamedFrom="Old"))
+    assert found.actions == ()
 
 
 def test_the_plan_records_where_the_exports_it_touches_stand_and_its_digest_does_not_move_with_them():
@@ -108,7 +187,7 @@ def test_a_renamed_export_stops_first_starts_second_and_what_lies_between_is_exp
     kusto = Kusto(exports=[export("Old", exported=MORNING)])
     found, _ = made(kusto, wanted(renamedFrom="Old"))
     assert [(one.verb, one.phase, one.refs[0].name[1]) for one in found.actions] == [
-        ("update", "apply", "Old"),
+        ("update", "stop", "Old"),
         ("create", "apply", "New"),
         ("create", "backfill", "New"),
     ]
@@ -176,15 +255,12 @@ def test_an_old_export_that_runs_for_the_first_time_before_it_stops_is_not_expor
         assert f'cursor_after("55") and ingestion_time() > datetime({bound}) and' in kusto.sent[-1], kusto.sent[-1]
 
 
-@pytest.mark.parametrize(
-    ("sent", "told"), [((), "never sent"), (("create:continuous_export:D/New:backfill:2",), "did not see the end")]
-)
+@pytest.mark.parametrize(("sent", "told"), [(False, "never sent"), (True, "did not see the end")])
 def test_a_bounded_export_that_nobody_saw_end_is_told_with_its_command(sent, told):
     kusto = Kusto(exports=[export("Old", exported=NOON, disabled=True), export("New", cursor="777")])
     _, seen = made(kusto, wanted(renamedFrom="Old"))
-    desired = State({NEW: wanted(renamedFrom="Old")})
-    (finding,) = unfinished(("create:continuous_export:D/New:backfill:2",), sent, desired, seen)
-    assert told in finding.message and (".show operations" in finding.remedy) == bool(sent)
+    (finding,) = unfinished([cursors.Fill("create:continuous_export:D/New:backfill:2", NEW, OLD, sent)], seen)
+    assert told in finding.message and (".show operations" in finding.remedy) == sent
     assert f'ingestion_time() > datetime({NOON}) and cursor_before_or_at("777")' in finding.remedy
 
 

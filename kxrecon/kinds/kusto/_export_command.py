@@ -16,6 +16,8 @@ from kxrecon.scope import Scope
 
 PLANE: Plane = "kusto"
 ABSENT = ("BadRequest_EntityNotFound",)
+UNLISTED = "unlisted"
+"""The attribute of an export that names the tables of which nobody said whether they are fact tables."""
 
 # Properties of exports that we do not manage but may send again, because the documentation of this command or
 # of ``.export`` names them, or did. Any other name blocks the change.
@@ -51,7 +53,10 @@ def step(change: Change, scope: Scope) -> Step:
         return Step((Request(PLANE, database, (text,)),), hazards=hazards, cursor=kept)
     request = Request(PLANE, database, _definition(name, change.desired.fields, scope))
     again, _ = foreign(change.desired.fields)
-    notes = tuple(f"kept: {name}={value}, which the spec does not state" for name, value in again.items())
+    notes = (
+        *(f"kept: {name}={value}, which the spec does not state" for name, value in again.items()),
+        *_notes(change),
+    )
     return Step((request,), hazards=hazards, notes=notes, cursor=_effect(change, changed))
 
 
@@ -65,6 +70,18 @@ def foreign(fields: Mapping[str, Value]) -> tuple[dict[str, str], dict[str, str]
         else:
             lost[name] = str(value)
     return kept, lost
+
+
+def _notes(change: Change) -> Iterator[str]:
+    """What a changed query reads as a dimension table, because the spec leaves ``over`` as it is on the cluster."""
+    desired = change.desired
+    unlisted = desired.attributes.get(UNLISTED) if desired is not None else None
+    if desired is not None and unlisted:
+        over = ", ".join(desired.fields.get("over") or ())
+        yield (
+            f"{', '.join(unlisted)}: read whole at each run, because over is {over} on the cluster and the spec leaves "
+            "it out; to export new records only, name it in over:"
+        )
 
 
 def _changed(change: Change) -> set[str]:
@@ -88,7 +105,7 @@ def _hazards(change: Change, changed: set[str]) -> Iterator[Hazard]:
         reason = f"what it exported so far stays at {change.observed.fields.get('to')}, and its cursor may be reset"
         yield Hazard("repoints-export", ref, reason)
     if "over" in changed:
-        yield Hazard("may-reset-cursor", ref, "the list of tables that it exports changes")
+        yield Hazard("may-reset-cursor", ref, _listed(fields))
     if isinstance(fields.get("managedIdentity"), Hidden):
         reason = "managedIdentity cannot be read back, and a new definition would lose it: state it in the spec"
         yield Hazard("unreadable-field", ref, reason)
@@ -102,12 +119,19 @@ def _effect(change: Change, changed: set[str]) -> CursorEffect:
         return CursorEffect("gap", "starts from now: records ingested before are not exported")
     doubts = []
     if "over" in changed:
-        doubts.append("the list of tables that it exports changes")
+        doubts.append(_listed(change.desired.fields if change.desired else {}))
     if "to" in changed:
         doubts.append("it writes somewhere else; old files stay where they are")
     if doubts:
         return CursorEffect("may reset cursor", "; ".join(doubts))
     return CursorEffect("keeps cursor", "unconfirmed by the documentation, so it is compared after apply")
+
+
+def _listed(fields: Mapping[str, Value]) -> str:
+    """How the list of fact tables changes."""
+    if fields.get("over"):
+        return "the list of tables that it exports changes"
+    return "the list of tables that it exports changes: with over left out, it is all tables of the query"
 
 
 def _definition(name: str, fields: Mapping[str, Value], scope: Scope) -> Text:

@@ -7,7 +7,7 @@ own; its format is no contract, so an entry that does not look like this proves 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kxrecon.kinds.kusto._cells import cells
@@ -34,12 +34,15 @@ def journal(database: str) -> Read:
 
 def told(readings: Iterable[Reading], answer: Table) -> Mapping[str, Mapping[str, Value]]:
     """``disabledBy``, ``disabledAt`` and ``disabledWith`` by export, where the newest entry about it disabled it; of
-    several in a row that did, the first: who writes a disabled export again did not stop it."""
+    several in a row that did, the first: who writes a disabled export again did not stop it. But who stops what
+    kxrecon let stand still means it. ``disabledByUs``: a run of kxrecon did it."""
     take = cells(answer, "EventTimestamp?", "EntityName?", "ChangeCommand?", "Principal?", "ClientRequestId?")
     stopped: dict[str, tuple[Any, ...]] = {}
     for row in sorted((row for row in map(take, answer.rows) if row[0]), key=lambda row: str(row[0])):
         if row[3] and _verb(row[2]):
-            stopped.setdefault(str(row[1]), row)
+            before = stopped.setdefault(str(row[1]), row)
+            if _ours(before) and not _ours(row) and _DISABLE.match(str(row[2] or "")):
+                stopped[str(row[1])] = row
         else:
             stopped.pop(str(row[1]), None)
     names = {reading.ref.name[1] for reading in readings}
@@ -58,6 +61,11 @@ def enabled(answer: Table) -> Mapping[str, str]:
     return found
 
 
+def _ours(row: Sequence[Any]) -> bool:
+    """Whether an entry is of a run of kxrecon."""
+    return str(row[4] or "").startswith(_OWN)
+
+
 def _verb(command: Value) -> str:
     """How a command disables an export; empty if it does not."""
     text = str(command or "")
@@ -69,7 +77,8 @@ def _verb(command: Value) -> str:
 def _disabled(when: Value, name: Value, command: Value, principal: Value, client: Value) -> Mapping[str, Value]:
     run = str(client or "")
     by = f"kxrecon (run {run.split(';')[1]}), as {principal}" if run.startswith(_OWN) else str(principal)
-    return {"disabledBy": by, "disabledAt": str(when), "disabledWith": _verb(command)}
+    ours = run.startswith(_OWN)
+    return {"disabledBy": by, "disabledAt": str(when), "disabledWith": _verb(command), "disabledByUs": ours}
 
 
 def defined(answer: Table) -> Mapping[str, tuple[str, str]]:

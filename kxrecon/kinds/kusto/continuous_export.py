@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from kxrecon import kql
+from kxrecon import kql, kql_sources
 from kxrecon.errors import Problem
 from kxrecon.kinds import World
 from kxrecon.kinds.kusto import _export_spec, _journal, _reads
@@ -27,7 +27,7 @@ from kxrecon.kinds.kusto._cells import (
     ticks_cell,
 )
 from kxrecon.kinds.kusto._draft import Draft, one_of
-from kxrecon.kinds.kusto._export_command import step
+from kxrecon.kinds.kusto._export_command import UNLISTED, step
 from kxrecon.kinds.kusto._script import export_identities
 from kxrecon.model import (
     HIDDEN,
@@ -297,20 +297,34 @@ def group(change: Change) -> Hashable:
 
 
 def adopt(desired: Entity, observed: Entity) -> Entity:
-    """``distributed: true`` alone means one of the distributed ways: an observed ``single`` is not kept."""
-    fields = desired.fields
-    if fields.get("distributed") is not True or "distribution" in fields:
+    """``distributed: true`` alone means one of the distributed ways: an observed ``single`` is not kept. Nor is an
+    observed list of fact tables where the default, all tables of the query, has to name others from now on."""
+    fields, seen = desired.fields, observed.fields
+    more: dict[str, Value] = {}
+    if fields.get("distributed") is True and "distribution" not in fields and seen.get("distribution") == "single":
+        more["distribution"] = "per_node"
+    kept: tuple[str, ...] = ()
+    if fields.get("over") is None and seen.get("over") and isinstance(fields.get("query"), str):
+        over, kept = _over(fields, seen)
+        more |= over
+    if not more and not kept:
         return desired
-    if observed.fields.get("distribution") != "single":
-        return desired
-    return Entity(
-        desired.ref,
-        {**fields, "distribution": "per_node"},
-        desired.attributes,
-        desired.path,
-        desired.reasons,
-        desired.owner,
-    )
+    attributes = {**desired.attributes, UNLISTED: kept} if kept else desired.attributes
+    return Entity(desired.ref, {**fields, **more}, attributes, desired.path, desired.reasons, desired.owner)
+
+
+def _over(fields: Mapping[str, Value], seen: Mapping[str, Value]) -> tuple[dict[str, Value], tuple[str, ...]]:
+    """What becomes of an observed ``over`` that the spec leaves out: nothing, as long as the query reads no further
+    table. Where it reads one, the default is meant if ``over`` names all that it read so far; else somebody has told
+    facts from dimensions, and the second part is what nobody told yet."""
+    before = str(seen.get("query") or "")
+    if fields["query"] == before:
+        return ({"over": seen["over"]} if "over" in fields else {}), ()
+    listed = frozenset(seen["over"])
+    fresh = kql_sources.tables(fields["query"]) - kql_sources.tables(before) - listed
+    if fresh and kql_sources.tables(before) <= listed:
+        return {"over": None}, ()
+    return {}, tuple(sorted(fresh))
 
 
 def covers(entity: Entity, observed: State) -> str | None:

@@ -22,7 +22,7 @@ TONES: Mapping[str, str] = {"create": "good", "update": "warn", "delete": "bad",
 GLYPHS: Mapping[str, str] = {**view.GLYPHS, "delete": "−"}  # a minus as wide as the plus
 # Room is given to what people have to read first.
 WEIGHT: Sequence[str] = ("delete", "update", "create", "mark", "wait")
-GRAVE = frozenset({"blocked", "handover", "unknown", "moved", "stopped"})
+GRAVE = frozenset({"blocked", "handover", "unknown", "moved", "paused", "stopped"})
 FINDINGS = 200  # of one kind that are told one by one
 OPEN = 12  # a plan of so few actions is open from the start; of more those with hazards are
 

@@ -14,6 +14,7 @@ from kxrecon.kinds.kusto import _journal, _reads
 from kxrecon.kinds.kusto.function import canonical_parameters
 from kxrecon.model import Change, Entity, FieldChange, Position, Ref, State, Unknown
 from kxrecon.scope import Scope
+from kxrecon.surroundings import Stored
 from kxrecon.verify import blame, callouts, reads
 from tests.witness.grammar.asked import (
     GUID,
@@ -144,7 +145,7 @@ def test_bounded_export(table, to, text, cursor):
     query = f"{kql.identifier(table)} | where A == {kql.string(text)}"
     export = Entity(Ref("continuous_export", ("D", "E")), {"to": to, "over": (table,), "query": query})
     position = Position(export.ref, cursor or "1", None if cursor else "2026-01-01T00:00:00.0000000Z")
-    command = cursors.repair(export, position, replace(position, start_cursor="2"))
+    command = cursors.repair(export, position, replace(position, start_cursor="2"), State())
     lower = f'cursor_after("{cursor}")' if cursor else "ingestion_time() > datetime(2026-01-01T00:00:00.0000000Z)"
     bound = f' {kql.identifier(table)} | where {lower} and cursor_before_or_at("2")'
     assert read_back(command) == [
@@ -152,7 +153,7 @@ def test_bounded_export(table, to, text, cursor):
         ("name", to),
         ("query", bound + query[len(kql.identifier(table)) :]),
     ]
-    late = cursors.backfill(export, (), Unknown(export.ref, "startCursor"))
+    late = cursors.backfill(export, (), Unknown(export.ref, "startCursor"), Stored())
     assert late is not None and [part for part in late if not isinstance(part, str)]
 
 
