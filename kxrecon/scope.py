@@ -111,8 +111,9 @@ class Scope:
 
     @property
     def mark(self) -> str:
-        """What we write beside what we own: a principal's Notes, a role assignment's description."""
-        return f"{MARK}{self.name}"
+        """What we write beside what we own: a principal's Notes, a role assignment's description. Without a spec there
+        is nobody to own anything."""
+        return f"{MARK}{self.name}" if self.name else ""
 
     def identity(self, symbol: str, attribute: str) -> str | Unknown:
         """``principalId`` or ``clientId`` of an identity of the cluster: known, or known after apply."""

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
 
-from kxrecon.commands import _fleet, _flow, _onward, _options
+from kxrecon.commands import _fleet, _flow, _gate, _onward, _options, _saved
 from kxrecon.commands._wire import planes
 from kxrecon.errors import UsageError
 from kxrecon.report.fleet import Told
@@ -38,7 +39,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="exports that are in no spec too")
     parser.add_argument("--cluster", metavar="URI", help="a cluster without a spec (all of its exports)")
     parser.add_argument(
-        "--resource-id", default="", metavar="ID", help="the ARM id of that cluster, for the links in ARM"
+        "--resource-id",
+        default="",
+        type=_options.cluster_id,
+        metavar="ID",
+        help="the ARM id of that cluster, for the links in ARM",
     )
     _options.surroundings(parser)
     _options.shard(parser)
@@ -57,7 +62,8 @@ def _holds_specs(path: Path) -> bool:
 def each(options: argparse.Namespace, one: Ask[T]) -> list[Told[T]]:
     """What the cluster of every spec that is meant answers; the one that was asked alone has no name, and fails."""
     specs = split(options.what)[0]
-    many = _fleet.fleet(options, specs) if specs and not options.cluster else None
+    _check(options, specs)
+    many = _fleet.fleet(options, specs) if specs else None
     if many is not None:
         return _fleet.over(options, many, one)
     spec = load(options)
@@ -68,26 +74,38 @@ def each(options: argparse.Namespace, one: Ask[T]) -> list[Told[T]]:
 def load(options: argparse.Namespace) -> Spec:
     """The spec that is meant, or an empty one around ``--cluster``."""
     specs = split(options.what)[0]
+    _check(options, specs)
+    return _flow.load(options, specs) if specs else _bare(options)
+
+
+def _check(options: argparse.Namespace, specs: Sequence[str]) -> None:
+    """UsageError for options that do not go together."""
     if options.shard and not specs:
         raise UsageError("--shard is a share of specs: name some")
     if options.cluster and specs:
         raise UsageError("--cluster is for exports without a spec: name one or the other")
-    if specs:
-        return _flow.load(options, specs)
-    if not options.cluster:
+    if specs and options.resource_id:
+        raise UsageError("--resource-id is the id of a --cluster without a spec: a spec has cluster.resourceId")
+    if not specs and not options.cluster:
         raise UsageError("which exports? name a spec, or a cluster with --cluster URI")
-    return _bare(options)
 
 
 def _bare(options: argparse.Namespace) -> Spec:
     from kxrecon.model import State
     from kxrecon.scope import Scope
     from kxrecon.spec import Spec
+    from kxrecon.takeover.survey import cloud_of
 
     uri = options.cluster.rstrip("/")
-    subscription = tuple(options.resource_id.strip("/").split("/")[1:2])
-    scope = Scope(name="", cluster_uri=uri, cluster_id=options.resource_id, subscriptions=subscription)
-    return Spec(name="", files=(), document={}, scope=scope, desired=State())
+    if urlsplit(uri).scheme not in ("https", "http") or not urlsplit(uri).hostname:
+        raise UsageError(
+            f"--cluster takes the cluster's address, https://NAME.REGION.kusto.windows.net, not {options.cluster!r}"
+        )
+    # No subscription is named: accounts are looked for wherever this caller sees any.
+    scope = Scope(name="", cluster_uri=uri, cluster_id=options.resource_id, cloud=cloud_of(uri))
+    spec = Spec(name="", files=(), document={}, scope=scope, desired=State())
+    _gate.check_cluster(spec)
+    return spec
 
 
 @contextmanager
@@ -116,7 +134,8 @@ def apply_line(options: argparse.Namespace, spec: Spec) -> str:
     """The command line that makes the spec true, with the same variables and the same wire."""
     if not spec.files:
         return ""
-    specs = [one for one in getattr(options, "specs", None) or split(options.what)[0] if not one.endswith(".json")]
+    named = getattr(options, "specs", None) or split(options.what)[0]
+    specs = [one for one in named if not _saved.is_plan(Path(one))]
     variables = _onward.given(options.variables, spec.secrets)
     return _onward.command("apply", specs or spec.files, variables, _onward.where(options))
 

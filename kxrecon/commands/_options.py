@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from pathlib import Path
 
 from kxrecon.errors import UsageError
@@ -122,6 +123,18 @@ def count(text: str) -> int:
     if not 1 <= number <= 64:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 64")
     return number
+
+
+_CLUSTER_ID = re.compile(r"(?i)/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Kusto/clusters/[^/]+")
+
+
+def cluster_id(text: str) -> str:
+    """The Azure resource id of a cluster."""
+    found = text.rstrip("/")
+    if text and not _CLUSTER_ID.fullmatch(found):
+        form = "/subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.Kusto/clusters/NAME"
+        raise argparse.ArgumentTypeError(f"{text!r} is not the Azure resource id of a cluster, {form}")
+    return found
 
 
 def variable_values(pairs: list[str]) -> dict[str, str]:

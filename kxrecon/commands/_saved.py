@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
     from kxrecon.fleetfile import Part
 
 _NOT_IN_NAME = re.compile(r"[^A-Za-z0-9._]+")
+_OF_SPECS = frozenset(
+    """
+    $schema version name extends variables defaults targets principals cloud subscriptions cluster policyScope manage
+    prune databases roleAssignments allow silence rotations ignore ledger thresholds wave
+    """.split()  # noqa: SIM905  a list of twenty quoted words is no easier to read
+)
 PLANS = STATE / "plans"  # of the fleet that was planned last, one file each, to apply some of them
 
 
@@ -67,7 +74,7 @@ def short_names(names: Sequence[str]) -> dict[str, str]:
 def meant(what: Sequence[str]) -> Saved | None:
     """The saved plans that the arguments mean: files, folders of files, by default the last; None if they are specs.
     Raises PlanError, UsageError."""
-    plans = [one for one in what if one.endswith(".json") or _holds_plans(Path(one))]
+    plans = [one for one in what if is_plan(Path(one)) or _holds_plans(Path(one))]
     if len(plans) < len(what):
         if plans:
             raise UsageError("apply takes plans, or specs, not both")
@@ -79,6 +86,17 @@ def meant(what: Sequence[str]) -> Saved | None:
     if len(found) == 1 and files[0] == Path(plans[0]):
         return found[0]
     return Saved(_together([part for one in found for part in one.parts]), alone=False)
+
+
+def is_plan(path: Path) -> bool:
+    """Whether a file is taken for plans: JSON, but for what is a part of a spec by its content."""
+    if path.suffix != ".json":
+        return False
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return True  # whoever reads it says what is wrong with it
+    return not (isinstance(document, dict) and "kxreconPlan" not in document and _OF_SPECS & document.keys())
 
 
 def load(path: Path) -> Saved:

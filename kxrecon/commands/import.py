@@ -26,7 +26,13 @@ if TYPE_CHECKING:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Which cluster, how much of it, and where to."""
     parser.add_argument("--cluster", required=True, metavar="URI", help="https://NAME.REGION.kusto.windows.net")
-    parser.add_argument("--resource-id", default="", metavar="ID", help="its Azure resource id (else it is looked for)")
+    parser.add_argument(
+        "--resource-id",
+        default="",
+        type=_options.cluster_id,
+        metavar="ID",
+        help="its Azure resource id (else it is looked for)",
+    )
     parser.add_argument("--database", action="append", default=[], metavar="NAME", help="only this one (repeatable)")
     parser.add_argument(
         "--export", action="append", default=[], metavar="NAME", help="only this one and what it needs (repeatable)"

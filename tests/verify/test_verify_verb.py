@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from kxrecon import cli
+from kxrecon.commands import _saved
 from kxrecon.report import graph
 from kxrecon.verdicts import Edge, Node, Picture
 from kxrecon.verify import survey
@@ -42,6 +46,55 @@ def test_exports_of_no_spec_are_verified_too(estate, run):
     estate.do(f".drop database Telemetry viewers ('aadapp={estate.principal('exporter')}')")
     code, out, _ = run("verify", "--cluster", URI, "--resource-id", resource, "EventsToDwh", "--json")
     assert code == 2 and json.loads(out)["exports"][0]["firstBroken"] == "role"
+
+
+@pytest.mark.parametrize("given", ["nonsense", "/", "/subscriptions", "/subscriptions/s/resourceGroups/g"])
+@pytest.mark.parametrize("verb", ["verify", "status", "import"])
+def test_an_id_that_is_no_cluster_s_is_refused(run, verb, given):
+    code, _, err = run(verb, "--cluster", URI, "--resource-id", given)
+    assert code == 1 and f"{given!r} is not the Azure resource id of a cluster, /subscriptions/ID/" in err
+
+
+@pytest.mark.parametrize("verb", ["verify", "status", "graph"])
+def test_an_address_without_its_scheme_is_refused(run, verb):
+    code, _, err = run(verb, "--cluster", URI.removeprefix("https://"))
+    assert code == 1 and "--cluster takes the cluster's address, https://NAME" in err
+
+
+def test_a_spec_has_its_own_resource_id(estate, run):
+    code, _, err = run("verify", str(SEED), "--resource-id", estate.spec.scope.cluster_id)
+    assert code == 1 and "a spec has cluster.resourceId" in err
+    other = estate.spec.scope.cluster_id.rpartition("/")[0] + "/another"
+    code, _, err = run("verify", "--cluster", URI, "--resource-id", other)
+    assert code == 1 and "names the cluster 'another'" in err
+
+
+def test_without_a_spec_accounts_are_found_in_every_subscription_and_fixes_carry_no_mark(estate, run):
+    estate.do(f".drop database Telemetry viewers ('aadapp={estate.principal('system')}')")
+    bare = ("--cluster", URI, "--resource-id", estate.spec.scope.cluster_id)
+    elsewhere = "/subscriptions/99999999-9999-4999-8999-999999999999/"
+    for (key,), document in list(estate.store.all("account")):
+        path = elsewhere + document["resourceId"].partition("/subscriptions/")[2].partition("/")[2]
+        estate.store.put("account", (key,), {**document, "resourceId": path})
+    code, out, _ = run("verify", *bare, "--whole")
+    assert code == 2 and "is not shown to this caller" not in out
+    assert ".add database ['Telemetry'] viewers" in out and "kxrecon/" not in out
+
+
+def test_the_command_that_mends_names_every_file_of_the_spec(run, tmp_path):
+    over = tmp_path / "over.json"
+    change = {"intervalBetweenRuns": "5m"}
+    over.write_text(json.dumps({"databases": {"Telemetry": {"continuousExports": {"EventsToBlob": change}}}}))
+    code, out, _ = run("verify", str(SEED), str(over), "EventsToBlob", "--whole")
+    (line,) = {line.partition("$ ")[2] for line in out.splitlines() if "$ kxrecon apply" in line}
+    assert code == 2 and f"{SEED} {over} --sandbox-file" in line
+    assert cli.main([*line.split()[1:], "--yes"]) == 0
+    assert run("verify", str(SEED), str(over), "EventsToBlob")[0] == 0
+
+
+def test_a_part_of_a_spec_is_told_from_a_plan_by_its_content():
+    schema = json.loads((SEED.parents[1] / "schemas" / "kxrecon.schema.json").read_text())
+    assert frozenset(schema["properties"]) == _saved._OF_SPECS
 
 
 def test_a_missing_right_is_not_an_absent_grant(estate, run):
