@@ -314,7 +314,7 @@ class Source(Protocol):
         """The spec's name."""
 
     @property
-    def files(self) -> tuple[str, ...]:
+    def named(self) -> tuple[str, ...]:
         """Its files, as named on the command line."""
 
     @property
@@ -335,7 +335,7 @@ def make(
         wire=wire,
         cluster_uri=scope.cluster_uri,
         spec_name=spec.name,
-        spec_files=tuple(spec.files),
+        spec_files=tuple(spec.named),
         spec_digest=spec.digest,
         created=created,
         actions=made.actions,

@@ -137,7 +137,7 @@ def apply_line(options: argparse.Namespace, spec: Spec) -> str:
     named = getattr(options, "specs", None) or split(options.what)[0]
     specs = [one for one in named if not _saved.is_plan(Path(one))]
     variables = _onward.given(options.variables, spec.secrets)
-    return _onward.command("apply", specs or spec.files, variables, _onward.where(options))
+    return _onward.command("apply", specs or spec.named, variables, _onward.where(options))
 
 
 def meant(known: Known, spec: Spec, *, everything: bool) -> list[str]:

@@ -128,9 +128,8 @@ def _together(parts: Sequence[Part]) -> tuple[Part, ...]:
 
     seen: dict[tuple[str, tuple[str, ...]], Part] = {}
     for part in parts:
-        files = part.plan.spec_files if part.plan else part.files
-        if seen.setdefault((part.cluster, files), part) is not part:
-            raise UsageError(f"there are two plans of {', '.join(files)} for {part.cluster}: name one of them")
+        if seen.setdefault((part.cluster, part.files), part) is not part:
+            raise UsageError(f"there are two plans of {', '.join(part.files)} for {part.cluster}: name one of them")
     names = [one.name for one in told_apart([Member(part.files, part.cluster) for part in parts])]
     named = [replace(part, name=name) for part, name in zip(parts, names, strict=True)]
     return tuple(sorted(named, key=lambda part: part.wave))

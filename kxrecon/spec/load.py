@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -36,7 +36,8 @@ class Spec:
     """A loaded spec: what shall be true, and where each value of it was said.
 
     ``document`` is the merged document with defaults and variables applied and files read; secrets in it
-    are ``Secret`` leaves. ``notes`` are problems that do not keep it from being used.
+    are ``Secret`` leaves. ``files`` are all that it was read from, ``named`` those of them that somebody has to name to
+    load it again. ``notes`` are problems that do not keep it from being used.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Spec:
     allow: tuple[Allow, ...] = ()
     secrets: Secrets = field(default_factory=Secrets)
     places: Places = field(default_factory=lambda: Places(()), repr=False, compare=False)
+    named: tuple[str, ...] = ()
 
     @cached_property
     def digest(self) -> str:
@@ -75,7 +77,7 @@ def load(
         sources, unreadable = read(paths)
         places = Places(tuple(sources))
         _stop(unreadable, places)
-        return _load(sources, places, variables or {}, environ)
+        return replace(_load(sources, places, variables or {}, environ), named=tuple(paths))
 
 
 def _stop(problems: Sequence[Problem], places: Places) -> None:

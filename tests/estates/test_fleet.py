@@ -382,3 +382,18 @@ def test_a_spec_without_the_value_of_a_variable_fails_if_no_other_extends_it(run
     member("west", text=QUICKSTART.replace("https://telemetry.", "https://tele${env}.") + "variables: { env: {} }\n")
     code, out, _ = run("plan", "fleet", "--json")
     assert code == 1 and "the variable 'env' has no value" in specs(out)["west"]["error"]
+
+
+def test_what_a_plan_was_made_for_is_named_again_as_it_was_named(run):
+    """A file that a spec extends may be a spec of its own: named beside it, it would be planned and applied, too."""
+    member("prod")
+    Path("fleet/dev.yaml").write_text(
+        "extends: [prod.yaml]\nname: dev\nwave: 1\n"
+        "cluster: { uri: https://dev.westeurope.kusto.windows.net, resourceId: null }\nmanage: { arm: check }\n"
+    )
+    code, out, err = run("apply", "fleet/dev.yaml", "--yes")
+    assert code != 0, out + err
+    assert "kxrecon plan fleet/dev.yaml --sandbox" in out and "fleet/prod.yaml" not in out
+    run("plan", "fleet/dev.yaml")
+    assert json.loads(Path(".kxrecon/plan.json").read_text())["spec_files"] == ["fleet/dev.yaml"]
+    assert run("apply", "--yes", "--json")[0] == code

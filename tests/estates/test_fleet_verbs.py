@@ -47,10 +47,10 @@ def test_a_tree_of_each_cluster(fleet):
     fleet("apply", "fleet", "--yes")
     code, out, _ = fleet("graph", "fleet")
     assert code == 0
-    assert out.startswith("east  https://east.westeurope.kusto.windows.net\nexport ArchiveEvents")
-    assert "\nwest  https://west.westeurope.kusto.windows.net\nexport KeepEvents" in out
+    assert out.startswith("east  https://east.westeurope.kusto.windows.net\nexport Telemetry/ArchiveEvents")
+    assert "\nwest  https://west.westeurope.kusto.windows.net\nexport Telemetry/KeepEvents" in out
     code, out, _ = fleet("graph", "fleet/west.yaml")
-    assert code == 0 and out.startswith("export KeepEvents")
+    assert code == 0 and out.startswith("export Telemetry/KeepEvents")
 
 
 def test_a_drawing_of_several_clusters_names_each(fleet):
@@ -84,12 +84,12 @@ def test_explain_shows_an_export_of_each_cluster_that_has_it(fleet):
     code, out, _ = fleet("explain", "fleet/north.yaml", "fleet/west.yaml", EXPORT)
     assert code == 0 and out.startswith("north  https://north.") and "https://west." not in out
     code, out, _ = fleet("explain", "fleet", EXPORT)
-    assert code == 0 and out.count("\nexport ArchiveEvents") == 2 and "https://west." not in out
+    assert code == 0 and out.count("\nexport Telemetry/ArchiveEvents") == 2 and "https://west." not in out
     code, _, err = fleet("explain", "fleet", "Telemetry/ArchiveEvent")
     assert code == 1 and "there is no export 'Telemetry/ArchiveEvent'; did you mean 'Telemetry/ArchiveEvents'?" in err
     member("east", text=BROKEN)
     code, out, _ = fleet("explain", "fleet", EXPORT)
-    assert code == 1 and "parkett" in out and out.count("\nexport ArchiveEvents") == 1
+    assert code == 1 and "parkett" in out and out.count("\nexport Telemetry/ArchiveEvents") == 1
     code, out, err = fleet("graph", "fleet", "--dot")
     assert code == 1 and "parkett" in err and out.count("subgraph cluster_") == 2
 
