@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from kxrecon.model import Entity, Ref
 from kxrecon.scope import Scope
 from kxrecon.sql_names import schema_and_table
-from kxrecon.storage_uri import locate
+from kxrecon.storage_uri import lake_store, locate
 from kxrecon.surroundings import surroundings
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def inventory(spec: Spec) -> Document:
             *({"resourceId": _attached(one, scope), "principalId": one} for one in strangers),
         ],
         "storageAccounts": _accounts(scope, entities.values()),
+        "dataLakeStores": _lake_stores(scope, entities.values()),
         "sqlServers": _sql_servers(scope, entities.values()),
         "principals": list(_principals(scope, entities.values())),
         "roleAssignments": [],
@@ -104,11 +105,23 @@ def _accounts(scope: Scope, entities: Iterable[Entity]) -> list[Document]:
     return [accounts[name] for name in sorted(accounts)]
 
 
-def _account(scope: Scope, name: str) -> Document:
+def _lake_stores(scope: Scope, entities: Iterable[Entity]) -> list[Document]:
+    """Accounts of the retired Data Lake Storage Gen1."""
+    found: dict[str, Document] = {}
+    for url, target in (*_target_urls(scope), *_table_urls(scope, entities)):
+        name = lake_store(url).partition(".")[0]
+        if name:
+            resource = _account(scope, name, "Microsoft.DataLakeStore/accounts")["resourceId"]
+            known = found.setdefault(name, {"name": name, "resourceId": resource})
+            known["resourceId"] = target.get("resourceId") or known["resourceId"]
+    return [found[name] for name in sorted(found)]
+
+
+def _account(scope: Scope, name: str, kind: str = "Microsoft.Storage/storageAccounts") -> Document:
     """An account whose id the spec leaves open lies where kxrecon will look for it."""
     subscription = next(iter(scope.subscriptions), "") or "/".join(scope.cluster_id.split("/")[2:3]) or NOWHERE
     group = f"/subscriptions/{subscription}/resourceGroups/sandbox"
-    resource = f"{group}/providers/Microsoft.Storage/storageAccounts/{name}"
+    resource = f"{group}/providers/{kind}/{name}"
     return {"name": name, "resourceId": resource, "hierarchicalNamespace": False, "containers": []}
 
 

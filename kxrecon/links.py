@@ -16,10 +16,11 @@ from kxrecon.kinds.sql import sql_grant
 from kxrecon.model import Entity, Finding, Hidden, Ref, State
 from kxrecon.principals import is_guid
 from kxrecon.scope import SYSTEM, Scope
-from kxrecon.storage_uri import Location, locate
+from kxrecon.storage_uri import Location, lake_store, locate
 from kxrecon.surroundings import Stored, carried, connections, databases_read
 
 BLOB_WRITER = "Storage Blob Data Contributor"
+LAKE_STORE_WRITER = "Contributor"
 
 Connection = Mapping[str, str | None]
 Links = tuple[Entity, ...]
@@ -151,6 +152,7 @@ class LinkBuilder:
     ) -> Iterator[Entity]:
         location = locate(str(connection["uri"]))
         if location is None:
+            yield from self._retired(table, connection, writer, doc)
             return
         if doc.get("grant") == "acl":
             base = locate(str(doc["url"])) or location
@@ -168,6 +170,22 @@ class LinkBuilder:
         trusted = bool(doc.get("acceptConditional"))
         role = str(doc.get("role") or BLOB_WRITER)
         yield role_assignment.assignment(where, role, writer, (), accept_conditional=trusted)
+
+    def _retired(
+        self, table: Entity, connection: Connection, writer: str, doc: Mapping[str, object]
+    ) -> Iterator[Entity]:
+        """Data Lake Storage Gen1, which only ``allowRetired`` lets through: its rights are given on the account."""
+        host = lake_store(str(connection["uri"]))
+        if not host:
+            return
+        account = str(doc.get("resourceId") or "").rstrip("/") or self._scope.directory.accounts.get(host, "")
+        if account:
+            trusted = bool(doc.get("acceptConditional"))
+            role = str(doc.get("role") or LAKE_STORE_WRITER)
+            yield role_assignment.assignment(account, role, writer, (), accept_conditional=trusted)
+            return
+        self.unplaced.append(Unplaced(table.ref, str(connection["uri"]), writer))
+        self.findings.append(self._lost(table, host))
 
     def _lost(self, table: Entity, host: str) -> Finding:
         """No account is known for a host: nobody may look for it, or it is not shown to this caller."""

@@ -27,6 +27,13 @@ class Location(NamedTuple):
         return self.host.replace(".blob.", ".dfs.", 1)
 
 
+def lake_store(uri: str) -> str:
+    """The host of an account of the retired Data Lake Storage Gen1 (``adl://ACCOUNT.azuredatalakestore.net/path``);
+    empty for anything else."""
+    scheme, _, rest = uri.split(";", 1)[0].strip().partition("://")
+    return rest.partition("/")[0].lower() if scheme.lower() == "adl" else ""
+
+
 def locate(uri: str) -> Location | None:
     """Parse ``https://ACCOUNT.blob…/CONTAINER/path``, ``https://ACCOUNT.dfs…`` or ``abfss://FS@ACCOUNT.dfs…/path``.
 

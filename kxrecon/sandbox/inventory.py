@@ -12,6 +12,7 @@ that nothing else exists, either; a strict sandbox takes its inventory once and 
      "identities": [{"resourceId", "principalId"?, "clientId"?}],
      "storageAccounts": [{"name", "resourceId", "hierarchicalNamespace"?: bool, "containers"?: […],
                           "networkAcls"?: {…}, "publicNetworkAccess"?, "kind"?}],
+     "dataLakeStores": [{"resourceId"}],
      "sqlServers": [{"server", "databases": {DB: {"schemas"?: […], "tables": {"dbo.T": [[column, type]]}}}}],
      "principals": [{"objectId", "type", "displayName"?, "upn"?, "clientId"?, "members"?}],
      "roleAssignments": [{"scope", "roleDefinitionId"|"role", "principalId", "name"?, "condition"?}], "strict"?: bool}
@@ -43,7 +44,7 @@ _TYPES = {"user": "User", "group": "Group", "serviceprincipal": "ServicePrincipa
 
 _SECTIONS = {
     *("version", "tenantId", "caller", "strict"),
-    *("principals", "identities", "clusters", "storageAccounts", "sqlServers", "roleAssignments"),
+    *("principals", "identities", "clusters", "storageAccounts", "dataLakeStores", "sqlServers", "roleAssignments"),
 }
 
 
@@ -80,6 +81,8 @@ def _fill(world: World, inventory: Mapping[str, Any]) -> None:
         _cluster(world, entry)
     for entry in _entries(inventory, "storageAccounts", "name"):
         _account(world, entry)
+    for entry in _entries(inventory, "dataLakeStores", "resourceId"):
+        _lake_store(world, entry)
     for entry in _entries(inventory, "sqlServers", "server"):
         _sql_server(world, entry)
     for entry in _entries(inventory, "roleAssignments", "scope"):
@@ -221,6 +224,15 @@ def _account(world: World, entry: Mapping[str, Any]) -> None:
         fresh = {"etag": f'"0x{uuid4().hex[:15].upper()}"', "modified": world.stamp()}
         rest = {field: value for field, value in named.items() if field != "name"}
         _add(world, "container", (name, str(named["name"])), {**fresh, **rest})
+
+
+def _lake_store(world: World, entry: Mapping[str, Any]) -> None:
+    """An account of Data Lake Storage Gen1: a resource on which roles can be assigned, and nothing else any more."""
+    place = parse(str(entry["resourceId"]))
+    if not place or place.kind.lower() != "microsoft.datalakestore/accounts":
+        raise InventoryError(f"dataLakeStores: {entry['resourceId']!r} is not the id of such an account")
+    document = {"resourceId": entry["resourceId"], "location": entry.get("location", "westeurope")}
+    _add(world, "lake_store", (place.name.lower(),), document)
 
 
 def _invented_account(name: str) -> str:

@@ -32,11 +32,12 @@ from kxrecon.model import (
     Step,
 )
 from kxrecon.scope import Scope, Target
-from kxrecon.storage_uri import Location, locate
+from kxrecon.storage_uri import Location, lake_store, locate
 
 PLANE: Plane = "arm"
 SECTION: tuple[str, ...] = ()
 KIND = "container"
+_LAKE_STORES = "microsoft.datalakestore/accounts"
 ABSENT = "ContainerNotFound"
 
 
@@ -86,16 +87,29 @@ def _stated(target: Target) -> str:
     return str(target.doc.get("resourceId") or "").partition("/blobServices/")[0].rstrip("/")
 
 
+def _lake_stores(scope: Scope) -> Iterator[tuple[Target, str]]:
+    """Targets in the retired Data Lake Storage Gen1, which has accounts and no containers, with their hosts."""
+    for target in scope.targets.values():
+        host = lake_store(str(target.doc.get("url") or ""))
+        if host:
+            yield target, host
+
+
 def _unresolved(scope: Scope) -> list[str]:
-    return sorted({location.host for target, location in _storage(scope) if not _stated(target)})
+    served = [(target, location.host) for target, location in _storage(scope)]
+    return sorted({host for target, host in (*served, *_lake_stores(scope)) if not _stated(target)})
 
 
-def _query(hosts: Iterable[str], scope: Scope) -> Read:
+def _is_lake_store(host: str) -> bool:
+    return ".azuredatalakestore." in host
+
+
+def _query(hosts: Sequence[str], scope: Scope) -> Read:
     names = ", ".join(f"'{name}'" for name in sorted({host.partition(".")[0] for host in hosts}))
-    text = (
-        "resources | where type =~ 'microsoft.storage/storageaccounts' "
-        f"and name in~ ({names}) | project id, name, properties"
-    )
+    kind = "type =~ 'microsoft.storage/storageaccounts'"
+    if any(map(_is_lake_store, hosts)):
+        kind = f"type in~ ('microsoft.storage/storageaccounts', '{_LAKE_STORES}')"
+    text = f"resources | where {kind} and name in~ ({names}) | project id, name, properties"
     arguments = (("subscriptions", ",".join(scope.subscriptions)), ("query", text))
     return Read("arm", "", "resources.query", arguments)
 
@@ -136,6 +150,9 @@ def _hosts(answers: Answers, scope: Scope) -> Iterator[Reading | Gap]:
     for target, location in _storage(scope):
         if _stated(target):
             yield _reading(location.host, _stated(target))
+    for target, host in _lake_stores(scope):
+        if _stated(target):
+            yield _reading(host, _stated(target))
     hosts = _unresolved(scope)
     answer = answers.get(_query(hosts, scope)) if hosts else None
     if isinstance(answer, Failure):
@@ -158,7 +175,8 @@ def _endpoints(row: Mapping[str, Any]) -> set[str]:
 
 
 def _same_account(host: str, row: Mapping[str, Any]) -> bool:
-    return not _endpoints(row) and host.partition(".")[0] == str(row.get("name") or "").lower()
+    same = not _endpoints(row) and host.partition(".")[0] == str(row.get("name") or "").lower()
+    return same and _is_lake_store(host) == (f"/{_LAKE_STORES}/" in str(row.get("id") or "").lower())
 
 
 def absent(location: Location, observed: State, *, made: bool) -> Finding | None:

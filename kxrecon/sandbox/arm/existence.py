@@ -20,6 +20,8 @@ def check_scope(world: World, scope: str) -> None:
         _check_storage(world, place)
     elif kind == "microsoft.kusto/clusters":
         _check_any(place, [str(one["resourceId"]) for _, one in world.store.all("cluster")], scope)
+    elif kind == "microsoft.datalakestore/accounts":
+        _check_any(place, [str(one["resourceId"]) for _, one in world.store.all("lake_store")], scope)
     elif kind == "microsoft.managedidentity/userassignedidentities":
         _check_any(place, [key for (key,), _ in world.store.all("identity")], scope)
 

@@ -87,8 +87,17 @@ def _resources(world: World) -> Iterator[Document]:
         yield clusters.describe(world, uri, document)
     for _, document in world.store.all("account"):
         yield storage.describe(document)
+    for (name,), document in world.store.all("lake_store"):
+        yield _lake_store(name, document)
     for (key,), document in world.store.all("identity"):
         yield identities.describe(key, document)
+
+
+def _lake_store(name: str, document: Document) -> Document:
+    """An account of the retired Data Lake Storage Gen1, of which nothing but its place is known."""
+    kind, at = "Microsoft.DataLakeStore/accounts", document["location"]
+    properties = {"endpoint": f"{name}.azuredatalakestore.net", "provisioningState": "Succeeded"}
+    return {"id": document["resourceId"], "name": name, "type": kind, "location": at, "properties": properties}
 
 
 def _row(world: World, body: Document, subscription: str, group: str) -> Document:
