@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 from unittest import mock
@@ -28,7 +27,7 @@ from kxrecon.plan import Plan
 from kxrecon.planes import Wire, transport
 from kxrecon.planes import sql as sql_plane
 from kxrecon.planes.connect import connect
-from kxrecon.planes.retry import Budget, Clock, Retry
+from kxrecon.planes.retry import Budget, Clock
 from kxrecon.sandbox.embedded import embed
 from kxrecon.sandbox.forecast import Event, Forecast
 from kxrecon.sandbox.scheduler import Run, ingest, tick
@@ -235,8 +234,8 @@ def ground(
         budget = None
         if time is not None:
             time.world, budget = made.ends.world, Budget()
-            patience = partial(Retry, clock=Clock(time.now, time.sleep, random.Random(1).random))
-            stack.enter_context(mock.patch("kxrecon.planes.connect.Retry", patience))
+            simulated = Clock(time.now, time.sleep, random.Random(1).random)
+            stack.enter_context(mock.patch("kxrecon.planes.connect._clock", lambda wire: simulated))
             stack.enter_context(mock.patch("kxrecon.apply.PAUSES", (0.0, 0.0, 0.0)))
         wire = Wire(made.name, made.ends.kusto, made.ends.arm, made.ends.dfs, made._connect)
         known = tuple(spec.secrets[name] for name in spec.secrets)
