@@ -57,11 +57,12 @@ def _body(export: Export) -> str:
 
 def _changed(export: Export) -> list[tuple[str, str]]:
     """(database, name) of what the query may read and the plan makes, changes or deletes."""
-    world, words = export.world, export.words
-    names = [(where, name) for where in export.databases for name in world.names.get(where, ()) if name in words]
+    world = export.world
+    words = {where: export.words if where == export.database else export.mentioned for where in export.databases}
+    names = [(where, name) for where in export.databases for name in world.names.get(where, ()) if name in words[where]]
     gone = [ref.name for ref in world.gone if ref.kind in ("table", "function")]
     return [(where, name) for where, name in names if _differs(export, where, name)] + [
-        (ref[0], ref[1]) for ref in gone if ref[0] in export.databases and ref[1] in words
+        (ref[0], ref[1]) for ref in gone if ref[1] in words.get(ref[0], ())
     ]
 
 

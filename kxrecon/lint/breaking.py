@@ -6,6 +6,7 @@ An export that is broken in the same way already is no matter of this plan: its 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from kxrecon.lint import server
@@ -27,10 +28,12 @@ def breaking(
     if not wrong or not actions:
         return {}
     known = _before(document, desired, observed)
+    then = _after(document, desired, observed, actions)
     found: dict[str, list[Hazard]] = {}
     for one in wrong:
         ref = refs[one.entity]
-        if (one.code, one.entity) in known or _rests(ref, desired, observed, actions):
+        happens = one.code in _ASKED or (one.code, one.entity) in then
+        if (one.code, one.entity) in known or not happens or _rests(ref, desired, observed, actions):
             continue
         action = _bringing(one, ref, actions)
         if action is not None:
@@ -43,6 +46,21 @@ def _before(document: Mapping[str, Any], desired: State, observed: State) -> set
     there = observed.entities
     now = State({ref: there[ref] for ref in desired.entities if ref in there}, observed.readings, observed.gaps)
     return {(one.code, one.entity) for one in check(document, now, observed, deep=False).findings}
+
+
+def _after(
+    document: Mapping[str, Any], desired: State, observed: State, actions: Iterable[Action]
+) -> set[tuple[str, str]]:
+    """Code and export of what will be wrong with them: what the plan withholds stays as it is, and breaks nothing."""
+    there = observed.entities
+    made = {ref for action in actions if action.phase == "apply" for ref in action.refs}
+    stays = {ref: there[ref] for ref in desired.entities if ref in there and ref not in made}
+    mixed = {
+        ref: replace(stays[ref], attributes=one.attributes, path=one.path) if ref in stays else one
+        for ref, one in desired.entities.items()
+    }
+    then = State(mixed, observed.readings, observed.gaps)
+    return {(one.code, one.entity) for one in check(document, then, observed, deep=False).findings}
 
 
 def _rests(ref: Ref, desired: State, observed: State, actions: Iterable[Action]) -> bool:

@@ -202,6 +202,13 @@ class Export:
         return frozenset(part.name for parts in texts for part in parts if part.kind in ("word", "string"))
 
     @cached_property
+    def mentioned(self) -> frozenset[str]:
+        """The same, with those that are said to lie in another database."""
+        functions = self.world.stored.functions(self.database)
+        texts = (self.tokens, *(significant(functions[name]) for name in self.bodies))
+        return frozenset(part.name for parts in texts for part in parts if part.kind in ("word", "string"))
+
+    @cached_property
     def read(self) -> frozenset[str]:
         """Names of its own database that the query certainly reads from, by stored functions too."""
         names = {one.name for one in sources(self.tokens)}
