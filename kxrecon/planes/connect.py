@@ -78,7 +78,7 @@ def connect(
     cloud = CLOUDS[scope.cloud]
     local = is_local(wire)
     credential = credential_for(cloud, wire.credential, local=local)
-    retry = Retry(budget or (LOOPBACK if local else Budget()), _clock(wire), credential.renew)
+    retry = _retry(wire, budget or (LOOPBACK if local else Budget()), credential)
     terms = Terms(read_only=read_only, retry=retry, secrets=tuple(secrets), record=record)
 
     def kusto() -> PlaneClient:
@@ -111,9 +111,9 @@ def rehearsing(wire: Wire, scope: Scope, *, secrets: Sequence[str] = ()) -> Lazy
     """A Kusto plane that may also have definitions checked, which needs the right to write and cannot use it
     (planes/rehearsal.py). The planes of ``connect`` refuse to send any."""
     cloud, local = CLOUDS[scope.cloud], is_local(wire)
-    retry = Retry(LOOPBACK if local else Budget(), _clock(wire))
-    terms = Terms(read_only=True, retry=retry, secrets=tuple(secrets), rehearses=True)
     credential = credential_for(cloud, wire.credential, local=local)
+    retry = _retry(wire, LOOPBACK if local else Budget(), credential)
+    terms = Terms(read_only=True, retry=retry, secrets=tuple(secrets), rehearses=True)
 
     def kusto() -> PlaneClient:
         from kxrecon.planes.kusto import KustoPlane
@@ -129,8 +129,10 @@ def is_local(wire: Wire) -> bool:
     return (bool(endpoints) or wire.sql is not None) and all(is_loopback(one) for one in endpoints)
 
 
-def _clock(wire: Wire) -> Clock:
-    return Clock() if wire.wait is None else Clock(sleep=wire.wait)
+def _retry(wire: Wire, budget: Budget, credential: SharedCredential) -> Retry:
+    if wire.wait is None:
+        return Retry(budget, renew=credential.renew)
+    return Retry(budget, clock=Clock(sleep=wire.wait), renew=credential.renew)
 
 
 def _cluster(wire: Wire, scope: Scope) -> str:
