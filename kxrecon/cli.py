@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import signal
     from collections.abc import Mapping, Sequence
     from types import FrameType
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
 VERBS: Mapping[str, str] = {
     "validate": "check specs without a network: every problem, each with its place",
@@ -54,6 +54,16 @@ try it without Azure: kxrecon plan SPEC --sandbox && kxrecon apply --sandbox
 
 class Parser(argparse.ArgumentParser):
     """argparse, but a wrong command line is an error like any other: exit code 1, not 2 (changes pending)."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does, but names may stand behind options too: ``explain SPEC --sandbox EXPORT``."""
+        found, rest = super().parse_known_args(args, namespace)
+        many = next((one for one in self._actions if not one.option_strings and one.nargs in ("*", "+")), None)
+        if many is None:
+            return found, rest
+        names = next((at for at, word in enumerate(rest) if word.startswith("-")), len(rest))
+        setattr(found, many.dest, [*(getattr(found, many.dest) or ()), *rest[:names]])
+        return found, rest[names:]
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError instead of ending the process."""

@@ -6,12 +6,13 @@ Offline unless asked to read the cluster (``--connected``) or to let it judge (`
 from __future__ import annotations
 
 import argparse
+import json
 from typing import TYPE_CHECKING
 
 from kxrecon.commands import _each, _flow, _gate, _options
 from kxrecon.commands._exit import DONE, FAILED
 from kxrecon.commands._linted import deleted, server
-from kxrecon.commands._terminal import show
+from kxrecon.commands._terminal import show, write
 from kxrecon.commands._wire import planes
 from kxrecon.errors import UsageError
 
@@ -40,7 +41,12 @@ def run(options: argparse.Namespace) -> int:
         from kxrecon.lint import rules
         from kxrecon.report import lint as report
 
-        show(options, report.listed(rules()))
+        if options.json:
+            write(json.dumps(report.listed_record(rules()), indent=2, ensure_ascii=False) + "\n")
+        elif options.markdown:
+            write(report.listed_markdown(rules()))
+        else:
+            show(options, report.listed(rules()))
         return DONE
     if not options.specs:
         raise UsageError("which spec? kxrecon lint SPEC, or --list")

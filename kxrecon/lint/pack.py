@@ -46,7 +46,7 @@ class Checked:
     told: tuple[str, ...] = ()
 
 
-SILENCES = Rule("KX100", "warning", "the spec silences a rule that there is not", "silence", elsewhere)
+SILENCES = Rule("KX100", "warning", "the spec silences a rule or an entity that there is not", "silence", elsewhere)
 
 
 def rules() -> list[Rule]:
@@ -82,7 +82,7 @@ def check(
     found += served.findings
     unchecked = (*_unread(world), *spoken.unchecked, *served.unchecked)
     silent = silences(document)
-    found += _unknown_rules(silent)
+    found += [*_unknown_rules(silent), *_unknown_entities(silent, (desired, observed or State()))]
     kept = [one for one in found if not any(silence.covers(one) for silence in silent)]
     return Checked(tuple(kept), tuple(_silenced(found, silent)), unchecked, served.told)
 
@@ -108,6 +108,17 @@ def _unknown_rules(silent: Sequence[Silence]) -> Iterator[Lint]:
             remedy = f"did you mean {close[0]}?" if close else "kxrecon lint --list shows the rules"
             path = ("silence", number, "rule")
             yield Lint("KX100", "warning", silence.entity or "all", f"there is no rule {silence.rule}", remedy, path)
+
+
+def _unknown_entities(silent: Sequence[Silence], states: Sequence[State]) -> Iterator[Lint]:
+    """A silence of something that neither the spec nor the cluster has: an export that was renamed, or a slip."""
+    labels = {ref.label for state in states for ref in state.entities} if silent else set()
+    for number, silence in enumerate(silent):
+        if silence.entity is not None and silence.entity not in labels:
+            close = get_close_matches(silence.entity, sorted(labels), n=1)
+            remedy = f"did you mean {close[0]}?" if close else "take it out, or name what it was meant for"
+            message = f"there is no {silence.entity}, so {silence.rule} is silenced for nothing"
+            yield Lint("KX100", "warning", silence.entity, message, remedy, ("silence", number, "entity"))
 
 
 def _silenced(found: Sequence[Lint], silent: Sequence[Silence]) -> Iterator[tuple[Lint, Silence]]:

@@ -83,3 +83,22 @@ def listed(rules: Sequence[Rule]) -> Iterator[Line]:
     for one in rules:
         where = " (where the cluster was read)" if one.connected else ""
         yield ((f"{one.code}  ", "bold"), (f"{one.severity:<8}", STYLES[one.severity]), (one.title, ""), (where, "dim"))
+
+
+def listed_record(rules: Sequence[Rule]) -> dict[str, Any]:
+    """The same for ``--json``; ``connected``: said only where the cluster was read."""
+    return {
+        "rules": [
+            {"code": one.code, "severity": one.severity, "title": one.title, "connected": one.connected}
+            for one in rules
+        ]
+    }
+
+
+def listed_markdown(rules: Sequence[Rule]) -> str:
+    """The same as a table."""
+    rows = [
+        f"| {one.code} | {one.severity} | {markdown(one.title)} | {'yes' if one.connected else ''} |" for one in rules
+    ]
+    head = ["| rule | severity | what it finds | only where the cluster was read |", "|---|---|---|---|"]
+    return "\n".join([*head, *rows]) + "\n"

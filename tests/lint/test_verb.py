@@ -49,6 +49,16 @@ def test_the_verb_fails_on_errors_only(run):
     assert "| error KX101 |" in run("lint", WRONG, "--markdown")[1]
 
 
+def test_the_list_in_other_forms(capsys):
+    assert cli.main(["lint", "--list", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["rules"]
+    assert [one["code"] for one in found] == [one.code for one in rules()]
+    assert {"code": "KX117", "connected": True}.items() <= found[[one["code"] for one in found].index("KX117")].items()
+    assert cli.main(["lint", "--list", "--markdown"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "|---|---|---|---|" and len(lines) == 2 + len(found)
+
+
 def test_the_list(capsys):
     assert cli.main(["lint", "--list"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == len(rules())

@@ -113,6 +113,16 @@ def test_a_wrong_command_line_is_said(run):
     assert code == 1 and "which export?" in err
 
 
+@pytest.mark.parametrize("verb", ["explain", "verify", "graph", "status"])
+def test_names_may_stand_behind_options(estate, call, verb):
+    code, out, err = call(verb, str(SEED), "--sandbox-file", str(estate.path), "EventsToBlob")
+    assert code == 0 and "EventsToBlob" in out and "EventsToDwh" not in out, err
+    code, out, err = call(verb, "--sandbox-file", str(estate.path), str(SEED), "--no-color", "EventsToBlob")
+    assert code == 0 and "EventsToBlob" in out and "EventsToDwh" not in out, err
+    code, _, err = call(verb, str(SEED), "--sandbox-file", str(estate.path), "EventsToBlob", "--bogus", "x")
+    assert code == 1 and "unrecognized arguments: --bogus x" in err
+
+
 def test_explain_draws_one_export(run):
     code, out, _ = run("explain", str(SEED), "EventsByRegion")
     assert code == 0
