@@ -55,7 +55,7 @@ def path_items(text: str) -> tuple[PathItem, ...]:
     """The pieces of a path format. Raises ValueError that quotes what is no piece."""
     inner = text.strip()
     inner = inner[1:-1] if inner.startswith("(") and inner.endswith(")") else inner
-    items, position = [], 0
+    items, position = list[PathItem](), 0
     while position < len(inner):
         found = _ITEM.match(inner, position)
         if not found:
@@ -65,7 +65,9 @@ def path_items(text: str) -> tuple[PathItem, ...]:
         if found["pattern"]:
             items.append(PathItem(name=_meant(found["of"]), pattern=unquote(found["pattern"])))
         elif found["text"]:
-            items.append(PathItem(text=unquote(found["text"])))
+            # Texts side by side are one text, however many pieces they are written in.
+            before = items.pop().text if items and not items[-1].name else ""
+            items.append(PathItem(text=before + unquote(found["text"])))
         else:
             items.append(PathItem(name=_meant(found["name"])))
         position = found.end()
