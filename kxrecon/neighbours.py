@@ -50,6 +50,11 @@ def joined(seen: Observation, planes: Planes, workers: int) -> State:
     return replace(state, entities={**found.entities, **state.entities}, gaps=(*state.gaps, *gaps))
 
 
+def beside(made: Draft, state: State, wider: State) -> Draft:
+    """A draft over the wider state, which counts as unchanged only what the spec looks at by itself."""
+    return replace(made, unchanged=made.unchanged - len(wider.entities) + len(state.entities))
+
+
 def _others(answer: Answer, state: State, scope: Scope) -> tuple[list[str], list[Gap]]:
     """The databases whose exports the spec does not look at, in its spelling; and a gap if there may be more.
 

@@ -67,7 +67,7 @@ def plan_over(
     from kxrecon.commands._onward import told
     from kxrecon.derive import derive
     from kxrecon.journal import history
-    from kxrecon.neighbours import joined, matter
+    from kxrecon.neighbours import beside, joined, matter
     from kxrecon.observe import observe, require_cluster
     from kxrecon.plan import Circumstances, draft, make
 
@@ -88,13 +88,12 @@ def plan_over(
         past.paused, past.resting, past.filled, past.owed, spec.allow, _marks(options), judge, ignore, today
     )
     made = draft(derived, seen.state, seen.scope, circumstances)
-    if matter(made, derived.desired, seen.state, seen.scope):
+    left = book is not None and book.owners.left_elsewhere(seen.scope)
+    if left or matter(made, derived.desired, seen.state, seen.scope):
         wider = joined(seen, clients, options.max_parallel)
         wider = wider if book is None else book.owners.marked(wider)
         derived = derive(spec.desired, wider, seen.scope)
-        made = draft(derived, wider, seen.scope, circumstances)
-        beside = len(wider.entities) - len(seen.state.entities)
-        made = replace(made, unchanged=made.unchanged - beside)
+        made = beside(draft(derived, wider, seen.scope, circumstances), seen.state, wider)
     made = _told(made, past, seen.state, seen.scope)
     if book is not None:
         made = replace(made, findings=(*made.findings, *_ledger.told(options, book, made, derived.desired, seen.state)))

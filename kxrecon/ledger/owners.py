@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from kxrecon.elsewhere import speaks_for
 from kxrecon.fleet import STATED
 from kxrecon.ledger.judge import day
 from kxrecon.ledger.rows import Entry, Ledger
@@ -61,6 +62,11 @@ class Owners:
         """Whether an entity is this spec's by the ledger."""
         found = self._owner.get(ref)
         return found is not None and self._is_mine(found.spec)
+
+    def left_elsewhere(self, scope: Scope) -> bool:
+        """Whether an export that this spec made lies in a database that it no longer names, as far as is known."""
+        exports = (ref for ref in self._owner if ref.kind == "continuous_export" and not speaks_for(ref, scope))
+        return any(self.owns(ref) for ref in exports)
 
     def marked(self, observed: State) -> State:
         """The observed state with the ledger's marks, where the things themselves have no place for one."""

@@ -98,6 +98,21 @@ def test_a_database_taken_out_of_the_spec_keeps_what_its_exports_need_and_is_nam
     assert ran_well(sandbox, "T", "U")
 
 
+def test_with_a_ledger_what_is_left_elsewhere_is_named_though_no_grant_shows_it(sandbox):
+    """Both write to one container, so nothing that the spec looks at by itself is left over."""
+    both = (T, {**U, "target": "archive"})
+    path = sandbox.root / spec(sandbox, *both)
+    ledger = "ledger: { file: ledger.jsonl }\n"
+    path.write_text(path.read_text() + ledger)
+    assert sandbox.apply(path.name).converged
+    path.write_text((sandbox.root / spec(sandbox, T)).read_text() + ledger)
+    plan = planned(sandbox)
+    assert gone(plan) == set()
+    found = left(plan)
+    assert found["U/UExport"].startswith("runs on: an apply of this spec made it")
+    assert found["U/UTable"].startswith("is still there: an apply of this spec made it")
+
+
 def test_what_the_last_export_elsewhere_needed_goes_after_it_and_only_that(sandbox):
     made(sandbox, T, U)
     spec(sandbox, T)
