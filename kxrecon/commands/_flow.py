@@ -76,8 +76,7 @@ def plan_over(
     _gate.check_answer(spec, seen.state)
     book = book or _ledger.opened(options, spec, clients)
     past = history(JOURNAL, spec.scope.cluster_uri, wire_name(options))
-    if book is not None:
-        seen = replace(seen, state=book.owners.marked(seen.state))
+    seen = replace(seen, state=_marked(seen.state, book))
     derived = derive(spec.desired, seen.state, seen.scope)
     if book is not None:
         seen = replace(seen, state=_ledger.consulted(book, derived.desired, seen.state, clients))
@@ -90,8 +89,7 @@ def plan_over(
     made = draft(derived, seen.state, seen.scope, circumstances)
     left = book is not None and book.owners.left_elsewhere(seen.scope)
     if left or matter(made, derived.desired, seen.state, seen.scope):
-        wider = joined(seen, clients, options.max_parallel)
-        wider = wider if book is None else book.owners.marked(wider)
+        wider = _marked(joined(seen, clients, options.max_parallel), book)
         derived = derive(spec.desired, wider, seen.scope)
         made = beside(draft(derived, wider, seen.scope, circumstances), seen.state, wider)
     made = _told(made, past, seen.state, seen.scope)
@@ -102,6 +100,11 @@ def plan_over(
     given = {name: value for name, value in variable_values(options.variables).items() if name not in spec.secrets}
     plan = make(spec, made, seen.scope, wire=wire_name(options), created=created, variables=given)
     return replace(plan, findings=told(plan.findings, plan), lanes=tuple(getattr(options, "lane", ()))), seen
+
+
+def _marked(observed: State, book: Book | None) -> State:
+    """The observed state with the ledger's marks, where there is a ledger."""
+    return observed if book is None else book.owners.marked(observed)
 
 
 def _marks(options: argparse.Namespace) -> bool:
