@@ -130,9 +130,11 @@ def is_local(wire: Wire) -> bool:
 
 
 def _retry(wire: Wire, budget: Budget, credential: SharedCredential) -> Retry:
-    if wire.wait is None:
-        return Retry(budget, renew=credential.renew)
-    return Retry(budget, clock=Clock(sleep=wire.wait), renew=credential.renew)
+    return Retry(budget, clock=_clock(wire), renew=credential.renew)
+
+
+def _clock(wire: Wire) -> Clock:
+    return Clock() if wire.wait is None else Clock(sleep=wire.wait)
 
 
 def _cluster(wire: Wire, scope: Scope) -> str:

@@ -183,6 +183,8 @@ def test_no_secret_and_no_unkeyed_hash_of_one_in_the_ledger(team):
     team.key(None)
     team.secret("sv=1&sig=third")
     team.apply("--reassert")
+    plans = [path.read_text() for path in (team.sandbox.folder / ".kxrecon" / "applied").iterdir()]
+    assert plans and not any("sig=" in text for text in plans)
     kept = team.text() + "".join(path.read_text(errors="replace") for path in _files(team))
     for secret in ("sv=1&sig=first", "sv=1&sig=second", "sv=1&sig=third", "hush", THE_KEY):
         spelled = {secret, json.dumps(secret)[1:-1], secret.partition("sig=")[2] or secret}
@@ -191,8 +193,9 @@ def test_no_secret_and_no_unkeyed_hash_of_one_in_the_ledger(team):
 
 
 def _files(team):
-    folder = team.sandbox.folder
-    return [one for one in folder.rglob("*.json*") if one.is_file() and not one.name.startswith("sandbox.")]
+    """What is kept beside the ledger, but the sandbox, and the plan applied last: that holds the spec's own text."""
+    found = [one for one in team.sandbox.folder.rglob("*.json*") if one.is_file()]
+    return [one for one in found if not one.name.startswith("sandbox.") and one.parent.name != "applied"]
 
 
 def test_the_switches_that_these_tests_turn_exist():

@@ -55,7 +55,7 @@ _RENDERED: list[Mutation] = [
             "{name}",
         ),
         ("quotes in verbatim literals are not doubled", 'return text.replace("\'", "\'\'")', "return text"),
-        ("line breaks are let into verbatim literals", "if _LINE_BREAK.search(text):", "if not text:"),
+        ("line breaks are let into verbatim literals", "return bool(_LINE_BREAK.search(text))", "return not text"),
         (
             "a text that ends in a backtick goes between fences",
             'and "`" not in (text[0], text[-1]) and',

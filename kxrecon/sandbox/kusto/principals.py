@@ -116,13 +116,15 @@ def resolve(store: Store, cluster: Mapping[str, Any], text: str, strict: bool) -
     wanted, _, home = rest.strip().partition(";")
     if not equals or kind is None or not wanted:
         raise BadRequest(f"'{text}' is not a valid fully-qualified principal name")
+    if wanted.lower() == "system":
+        raise BadRequest(f"Principal '{text}' could not be resolved: it was not found in the directory")
     direct = by_object_id(store, wanted)  # the usual case; the rest may be thousands
     if direct is not None and direct.kind == kind:
         return direct
     for known in everyone(store, cluster):
         if known.kind == kind and wanted.lower() in _names(known):
             return known
-    if strict or wanted.lower() == "system":
+    if strict:
         raise BadRequest(f"Principal '{text}' could not be resolved: it was not found in the directory")
     return _enrol(store, kind, wanted, home)
 
