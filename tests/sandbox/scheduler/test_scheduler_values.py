@@ -117,3 +117,12 @@ def test_what_it_cannot_keep_exactly_is_refused(text, kind):
 def test_a_decimal_s_literal_is_refused_because_the_evaluation_would_take_a_binary_fraction(town):
     status, body = town.kusto.handle_query("Telemetry", "print X = decimal(0.1) + decimal(0.2)", {})
     assert (status, body["error"]["code"]) == (400, "NotImitated")
+
+
+@pytest.mark.parametrize("query", ["T | project X / 3", "T | summarize avg(X)", "T | extend Y = tostring(X)"])
+def test_what_would_give_a_decimal_other_digits_is_refused(town, query):
+    town.do(".create table T (X:decimal, N:long)")
+    town.do(".ingest inline into table T <| 1.10,1")
+    status, body = town.kusto.handle_query("Telemetry", query, {})
+    assert (status, body["error"]["code"]) == (400, "NotImitated")
+    assert town.kusto.handle_query("Telemetry", query.replace("X", "N"), {})[0] == 200
