@@ -20,7 +20,7 @@ from kxrecon import planfile
 from kxrecon.apply import Applier
 from kxrecon.commands import _flow
 from kxrecon.errors import KxreconError
-from kxrecon.model import Failure, Read
+from kxrecon.model import Change, Failure, Read
 from kxrecon.observe import OUT_OF_REACH
 from kxrecon.permissions import has, rights
 from kxrecon.plan import Plan
@@ -107,7 +107,8 @@ def proving(spec: Any) -> Callable[[Mapping[str, Any]], set[Any]]:
         for right in rights(spec.desired, _flow.surroundings(spec)):
             assert has(right, planes)[0] in ("yes", "no", "unknown")
         journals = {journal(name): planes["kusto"].read(journal(name)) for name in spec.scope.databases}
-        assert list(blame(spec.desired.entities, journals, str)) is not None
+        missing = [Change(ref, "create", None, entity) for ref, entity in spec.desired.entities.items()]
+        assert list(blame(missing, journals, spec.scope, str)) is not None
         return set()
 
     return act
