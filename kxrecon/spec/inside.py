@@ -20,8 +20,8 @@ from kxrecon.errors import Place
 from kxrecon.spec.source import SHIFT, Source
 from kxrecon.spec.yaml import events
 
-# What may stand before a scalar's text: an anchor and a tag, in any order.
-_PROPERTIES: Final = re.compile(r"(?:[&!]\S*\s+)*")
+# What may stand before a scalar's text: an anchor and a tag, in any order, each with comments behind it.
+_PROPERTIES: Final = re.compile("(?:[&!]\\S*\\s+(?:#[^\r\n\x85\u2028\u2029]*\\s+)*)*")
 _ESCAPE: Final = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(\r\n|.))", re.DOTALL)
 _BREAK: Final = re.compile("[\r\n\x85\u2028\u2029]")
 _MEANING: Final = {"0": "\0", "a": "\a", "b": "\b", "e": "\x1b", "/": "/", '"': '"', "\\": "\\"}

@@ -27,7 +27,7 @@ def run(tmp_path, monkeypatch, call):
     def run(*argv):
         return call(*argv, "--sandbox")
 
-    done = run("import", "--cluster", CLUSTER, "--out", ".")
+    done = run("import", "--cluster", CLUSTER, "--auth", "impersonate", "--out", ".")
     assert done[0] == 0, done
     return run
 
