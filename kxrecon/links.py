@@ -48,6 +48,7 @@ class LinkBuilder:
         self.lacks: dict[Ref, tuple[Ref, ...]] = {}
         self._scope, self._stored, self._observed = scope, stored, observed
         self._built: dict[Hashable, Links] = {}
+        self._places: dict[Hashable, tuple[Finding | None, Links]] = {}
 
     def of_export(self, export: Entity, table: Entity | None) -> Iterator[Entity]:
         """Identity, policy, roles on databases, and permission on the target of the export's external table."""
@@ -123,19 +124,27 @@ class LinkBuilder:
 
     def _containers(self, table: Entity, doc: Mapping[str, object]) -> Iterator[Entity]:
         """The containers of a table, where its target asks for them; what is not there is noted, whoever writes."""
-        for uri in dict.fromkeys(str(one["uri"]) for one in connections(table)):
-            location = locate(uri)
-            if location is None:
-                continue
-            account = self._account(location, doc)
-            made = bool(doc.get("createContainer"))
-            found = container.absent(location, self._observed, made=made)
+        for place in dict.fromkeys(_container_of(str(one["uri"])) for one in connections(table)):
+            key = (place, str(table.attributes.get("target") or ""))
+            if key not in self._places:
+                self._places[key] = self._container(place, doc)
+            found, made = self._places[key]
             if found is not None and found.ref is not None:
                 self.absent[found.ref] = found
                 self.lacks[table.ref] = tuple(dict.fromkeys((*self.lacks.get(table.ref, ()), found.ref)))
-            elif made and account:
-                key = ("container", account, location.container)
-                yield from self._built.get(key) or self._once(key, (container.container(account, location, ()),))
+            yield from made
+
+    def _container(self, uri: str, doc: Mapping[str, object]) -> tuple[Finding | None, Links]:
+        """What is missing of one container, and it as an entity where it is to be made."""
+        location = locate(uri)
+        if location is None:
+            return None, ()
+        account, wanted = self._account(location, doc), bool(doc.get("createContainer"))
+        found = container.absent(location, self._observed, made=wanted)
+        if (found is not None and found.ref is not None) or not (wanted and account):
+            return found, ()
+        key = ("container", account, location.container)
+        return found, self._once(key, (container.container(account, location, ()),))
 
     def _account(self, location: Location, doc: Mapping[str, object]) -> str:
         stated = str(doc.get("resourceId") or "").split("/blobServices/", 1)[0]
@@ -196,6 +205,11 @@ class LinkBuilder:
             message = f"the storage account of {host} was not found"
         remedy = "set resourceId on its target, or give this pipeline the right to read it"
         return Finding("blocked", table.ref, message, remedy)
+
+
+def _container_of(uri: str) -> str:
+    """The part of an address that leads to its container: thousands of tables share a few of them."""
+    return "/".join(uri.split("/", 4)[:4])
 
 
 def _attached(symbol: str) -> Links:
